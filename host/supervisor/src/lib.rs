@@ -1,0 +1,1 @@
+//! Run tasks of WebAssembly components in sandboxed worker processes: the library.

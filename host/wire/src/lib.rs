@@ -1,0 +1,47 @@
+//! The messages between supervisor and worker, and the only place where a byte layout exists.
+//!
+//! A crate of its own because everybody links it and it must link nobody: no socket, no clock, no engine.
+//!
+//! ```text
+//! supervisor                      worker                      supervisor                compile child
+//!     | -- ToWorker::Boot -------->  |                             | -- ToCompiler::Compile --> |
+//!     |                              | load, confine               |                            | compile
+//!     | <------- FromWorker::Ready - |                             | <- FromCompiler::Compiled -|
+//!     | -- ToWorker::Run ----------> |                             v                            v
+//!     | <----- FromWorker::Results - |   (any number, in the order of the runs)
+//!     | -- ToWorker::Shutdown -----> |
+//! ```
+//!
+//! A message is typed, a frame is bytes: four bytes of little-endian length, then the message in postcard. The length is checked
+//! against a cap before anything is allocated or decoded ([`codec`]). There is one enum per direction, so that a receiver
+//! matches every arm and none is "unexpected". Bulk data (inputs, results) travels as one byte string per frame and is borrowed,
+//! not copied, on arrival ([`items`]).
+//!
+//! Everything that a worker or a compile child sends is hostile: decoding is total, types are a flat table that is checked
+//! before use ([`types`]), and nothing recurses over received data.
+
+pub mod codec;
+pub mod compile;
+pub mod error;
+pub mod from_worker;
+pub mod ids;
+pub mod items;
+pub mod limits;
+pub mod outcome;
+pub mod to_worker;
+pub mod types;
+
+pub use codec::{FrameBuffer, encode};
+pub use compile::{Compiled, FromCompiler, Refusal, RefusalKind, ToCompiler};
+pub use error::WireError;
+pub use from_worker::{FromWorker, LayerReport, Ready, Stream};
+pub use ids::{ChunkId, JobId, TaskIndex, WorkerId};
+pub use items::{ItemReader, ItemWriter};
+pub use limits::{Isolation, Limits};
+pub use outcome::{Limit, Outcome, OutcomeReader, OutcomeWriter, TrapKind};
+pub use to_worker::{Boot, Encoding, Grants, Run, ToWorker};
+pub use types::{Import, Interface, Signature, TypeDef, TypeId, TypeTable};
+
+/// Raised by one with every change of a message's bytes. Supervisor and worker are the same binary, so a difference means that
+/// the file was replaced while it ran; the handshake tells it instead of misreading frames.
+pub const PROTOCOL_VERSION: u16 = 1;

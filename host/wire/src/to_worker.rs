@@ -1,0 +1,76 @@
+//! What a supervisor tells a worker.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ChunkId, TaskIndex};
+use crate::limits::{Isolation, Limits};
+use crate::types::Interface;
+
+/// How inputs or results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Encoding {
+    /// One JSON text.
+    Json,
+    /// The bytes themselves, for a single `list<u8>` or `string`.
+    Bytes,
+}
+
+/// What the guest may see of the machine beside its inputs; nothing by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grants {
+    /// Environment variables of the guest.
+    pub env: Vec<(String, String)>,
+}
+
+/// The first message: what this worker is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// [`PROTOCOL_VERSION`](crate::PROTOCOL_VERSION) of the supervisor.
+    pub version: u16,
+    /// What the component exports, as its compile found it.
+    pub interface: Interface,
+    /// What the guest may use.
+    pub limits: Limits,
+    /// What the guest may see.
+    pub grants: Grants,
+    /// Fresh instances or one.
+    pub isolation: Isolation,
+    /// Whether to refuse to run when a required layer of the sandbox is missing.
+    pub strict: bool,
+    /// Whether what the guest prints is sent or dropped.
+    pub send_printed: bool,
+}
+
+/// Tasks to run, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run<'a> {
+    /// Their number on the way back.
+    pub chunk: ChunkId,
+    /// Which export.
+    pub task: TaskIndex,
+    /// How the inputs are written.
+    pub input: Encoding,
+    /// How to write the results.
+    pub output: Encoding,
+    /// The run time of each task, in nanoseconds; `None`: no bound.
+    pub timeout: Option<u64>,
+    /// Whether to measure each task's run time.
+    pub timed: bool,
+    /// How many inputs there are.
+    pub count: u32,
+    /// The inputs, as [`ItemWriter`](crate::items::ItemWriter) writes them.
+    pub items: &'a [u8],
+}
+
+/// Supervisor to worker. Cancelling is not here: a worker that runs a guest reads no messages, so the request stands in the
+/// page that both share (`taskcell_worker::page`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToWorker<'a> {
+    /// First, once.
+    Boot(Box<Boot>),
+    /// Work.
+    #[serde(borrow)]
+    Run(Run<'a>),
+    /// End, after what was sent before.
+    Shutdown,
+}

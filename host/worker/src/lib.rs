@@ -1,0 +1,1 @@
+//! The worker's and the compile child's main: boot, confine, ready, run loop.

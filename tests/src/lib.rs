@@ -1,0 +1,1 @@
+//! End-to-end tests, hostile guests, benches and the house rules as tests.
