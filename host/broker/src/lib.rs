@@ -1,1 +1,22 @@
 //! The owner of all shared state, as pure state machines: (state, event, now) -> effects.
+//!
+//! A crate of its own because of what it must not link: no thread, no clock, no file, no process, no engine. Whoever drives it
+//! tells it what happened and what time it is, and carries out the [`Effect`]s that it answers with. So every order of
+//! events can be played by a test, deaths and clocks included, and a fault is replayed by its seed.
+//!
+//! State that tasks share lives here and nowhere else: a worker that is killed at any instruction takes nothing with it.
+
+pub mod chunk;
+pub mod effect;
+pub mod estimate;
+pub mod order;
+pub mod pool;
+pub mod restart;
+pub mod time;
+
+pub use chunk::{Attempt, Cause, Chunk};
+pub use effect::{Effect, KillReason};
+pub use order::Reorder;
+pub use pool::{JobOptions, Pool, PoolOptions, RetryBudget, Verdict, Violation};
+pub use restart::RestartPolicy;
+pub use time::{Duration, Now};

@@ -73,7 +73,7 @@ impl Default for Limits {
             instances: 64,
             stack_bytes: 512 * KIB,
             fuel: None,
-            host_call_bytes: 16 * MIB,
+            host_call_bytes: 64 * MIB,
             handles: 1024,
             message_bytes: 16 * MIB,
             result_bytes: 16 * MIB,

@@ -197,6 +197,8 @@ pub struct Interface {
     pub imports: Vec<Import>,
     /// Whether it exports `wasi:cli/run`.
     pub is_command: bool,
+    /// Whether it needs the engine's support for `async func`. That support makes each call dearer, so it is off otherwise.
+    pub is_concurrent: bool,
 }
 
 impl Interface {

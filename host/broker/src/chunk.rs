@@ -1,0 +1,92 @@
+//! Tasks that travel together.
+//!
+//! A chunk is consecutive tasks of one job. Chunking is a matter of transport: it is decided here, undone here when a worker
+//! dies in the middle of one, and never seen in an error. A task that failed in a way that is tried again travels alone.
+
+use taskcell_wire::{ItemReader, ItemWriter, JobId};
+
+use crate::time::Duration;
+
+/// Why an attempt ended without a result of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// The worker process ended under it; how, in the supervisor's words.
+    Death(String),
+    /// It ran longer than allowed.
+    Timeout,
+    /// The guest trapped or ran into a limit.
+    Trap,
+    /// The task returned an error.
+    Error,
+}
+
+/// One attempt that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The worker's process id, 0 if unknown.
+    pub pid: u32,
+    /// Why.
+    pub cause: Cause,
+    /// How long it ran, as far as known.
+    pub ran: Duration,
+}
+
+/// Consecutive tasks of one job, with their inputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Whose tasks.
+    pub job: JobId,
+    /// The first task's place in the job.
+    pub first: u64,
+    /// How many.
+    pub count: u32,
+    /// Their inputs, as [`ItemWriter`] writes them.
+    pub items: Vec<u8>,
+    /// Attempts of the (only) task that failed before; empty for a chunk that was not tried yet.
+    pub history: Vec<Attempt>,
+}
+
+impl Chunk {
+    /// The tasks `from..to` of this chunk, as a chunk of its own without history; `None` if there is none.
+    #[must_use]
+    pub fn part(&self, from: u32, to: u32) -> Option<Self> {
+        let to = to.min(self.count);
+        if from >= to {
+            return None;
+        }
+        let mut items = ItemWriter::default();
+        for item in ItemReader::new(&self.items).skip(from as usize).take((to - from) as usize) {
+            items.push(item.unwrap_or(&[]));
+        }
+        let (items, count) = items.into_parts();
+        Some(Self { job: self.job, first: self.first.saturating_add(u64::from(from)), count, items, history: Vec::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    fn chunk(inputs: &[&[u8]]) -> Chunk {
+        let mut items = ItemWriter::default();
+        inputs.iter().for_each(|input| items.push(input));
+        let (items, count) = items.into_parts();
+        Chunk { job: JobId(1), first: 10, count, items, history: Vec::new() }
+    }
+
+    #[test]
+    fn a_part_keeps_places_and_inputs() {
+        let whole = chunk(&[b"a", b"bb", b"ccc", b"dddd"]);
+        let part = whole.part(1, 3).unwrap();
+        assert_eq!((part.first, part.count), (11, 2));
+        assert_eq!(part, Chunk { first: 11, ..chunk(&[b"bb", b"ccc"]) });
+    }
+
+    #[test]
+    fn an_empty_part_is_none() {
+        let whole = chunk(&[b"a"]);
+        assert_eq!(whole.part(1, 9), None);
+        assert_eq!(whole.part(0, 0), None);
+    }
+}

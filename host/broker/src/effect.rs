@@ -1,0 +1,55 @@
+//! What the broker wants done.
+
+use taskcell_wire::{ChunkId, JobId, WorkerId};
+
+use crate::chunk::Attempt;
+
+/// Why a worker is to be killed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KillReason {
+    /// Its running task is over its time and did not stop by itself.
+    Timeout,
+    /// Its running task was cancelled and did not stop by itself.
+    Cancelled,
+    /// It broke the protocol; how.
+    Violation(Violation),
+    /// The pool ends.
+    Shutdown,
+}
+
+pub use crate::pool::Violation;
+
+/// What to do. Effects are carried out in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Start a worker process under this id.
+    Spawn(WorkerId),
+    /// Send the worker this chunk, which [`Pool::flight`](crate::Pool::flight) lends.
+    Send(WorkerId, ChunkId),
+    /// Ask the worker to stop what it runs of this chunk.
+    Stop(WorkerId, ChunkId),
+    /// Let the worker end by itself; it has nothing more to do.
+    Retire(WorkerId),
+    /// Kill the worker.
+    Kill(WorkerId, KillReason),
+    /// The last attempt of a task failed without an outcome of its own: its job, its place, what was tried.
+    Lost {
+        /// Whose task.
+        job: JobId,
+        /// Its place in the job.
+        index: u64,
+        /// Every attempt, in order; the last one's cause is the task's.
+        history: Vec<Attempt>,
+    },
+    /// These tasks were cancelled before they ran, or with the worker that ran them.
+    Cancelled {
+        /// Whose tasks.
+        job: JobId,
+        /// The first one's place.
+        first: u64,
+        /// How many.
+        count: u32,
+    },
+    /// No worker can be kept alive; every task that waits is lost, and so is every later one. For people.
+    Failed(String),
+}

@@ -1,0 +1,597 @@
+//! Many tasks over a fixed number of workers.
+//!
+//! ```text
+//!            spawn            ready                gone
+//!   (none) ────────> starting ──────> ready ──────────────> (none, respawn after a while)
+//!                        └─────────────── gone ─────────────┘
+//! ```
+//!
+//! The failure that this prevents: a task that is lost or counted twice because a worker died at the wrong moment. A chunk stays in
+//! the broker until each of its tasks ended; what a worker has is a copy. Results are accepted only for the chunk at the front of
+//! that worker's line and only in order, so a worker can speak of nothing but what it was given, once.
+//!
+//! When a worker ends, its chunks are taken apart: tasks before the running one whose results did not arrive and tasks after it
+//! go back to the front of the line, uncharged; the running one is charged an attempt. So a death costs one task.
+//!
+//! Invariants, checked by `tests/model.rs` with random histories: every submitted task ends exactly once (a result is accepted,
+//! or [`Effect::Lost`], or [`Effect::Cancelled`]); no worker has work that another has; nothing waits while a worker has room.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use taskcell_wire::{ChunkId, JobId, TaskIndex, WorkerId};
+
+use crate::chunk::{Attempt, Cause, Chunk};
+use crate::effect::{Effect, KillReason};
+use crate::estimate::Estimate;
+use crate::restart::{Restart, RestartPolicy};
+use crate::time::{Duration, Now};
+
+/// How often a task is tried again, by cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RetryBudget {
+    /// After its worker died.
+    pub deaths: u32,
+    /// After it ran over its time.
+    pub timeouts: u32,
+    /// After a trap or a limit.
+    pub traps: u32,
+    /// After it returned an error.
+    pub errors: u32,
+}
+
+/// How a pool behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolOptions {
+    /// Worker processes.
+    pub workers: u32,
+    /// Further attempts.
+    pub budget: RetryBudget,
+    /// How long a task may go on after it was told to stop, before its worker is killed.
+    pub grace: Duration,
+}
+
+/// What a worker did that none may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// It spoke of a chunk that is not at the front of its line.
+    #[error("it answered for a chunk that it was not running")]
+    ForeignChunk,
+    /// It skipped or repeated a task, or gave more than it was asked.
+    #[error("its answers were out of order")]
+    OutOfOrder,
+    /// It is not known, or not ready.
+    #[error("it spoke out of turn")]
+    OutOfTurn,
+    /// Its bytes were no message, or broke a cap.
+    #[error("it sent bytes that are no message")]
+    Malformed,
+    /// A result was not one line of JSON.
+    #[error("it sent a result that is not one line of JSON")]
+    BadResult,
+}
+
+/// What becomes of an attempt that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was the last; its outcome is the task's.
+    Final,
+    /// The task waits for another attempt.
+    Again,
+}
+
+/// What all tasks of a job have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobOptions {
+    /// Which export.
+    pub task: TaskIndex,
+    /// The run time of one attempt.
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Job {
+    options: JobOptions,
+    cancelled: bool,
+}
+
+#[derive(Debug)]
+struct Flight {
+    id: ChunkId,
+    chunk: Chunk,
+    done: u32,
+    /// When its next task can have started at the earliest.
+    since: Now,
+    stop_sent: Option<Now>,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Empty {
+        respawn: Now,
+    },
+    Starting(WorkerId),
+    Ready(Worker),
+    /// Told to end; not replaced.
+    Closed(Option<WorkerId>),
+}
+
+#[derive(Debug)]
+struct Worker {
+    id: WorkerId,
+    flights: VecDeque<Flight>,
+    /// Tasks in `flights` that have not ended.
+    tasks: u32,
+    killed: Option<KillReason>,
+}
+
+/// The pool's state.
+#[derive(Debug)]
+pub struct Pool {
+    options: PoolOptions,
+    slots: Vec<Slot>,
+    pending: VecDeque<Chunk>,
+    /// Chunks that wait for a moment, earliest first.
+    delayed: BTreeMap<(Now, u64), Chunk>,
+    jobs: BTreeMap<JobId, Job>,
+    estimates: BTreeMap<TaskIndex, Estimate>,
+    restart: RestartPolicy,
+    effects: Vec<Effect>,
+    next_worker: u64,
+    next_chunk: u64,
+    next_delay: u64,
+    failed: bool,
+}
+
+impl Pool {
+    /// A pool without workers; [`start`](Self::start) asks for them.
+    #[must_use]
+    pub fn new(options: PoolOptions) -> Self {
+        let budget = options.budget;
+        let attempts = 1 + budget.deaths.max(budget.timeouts);
+        Self {
+            options,
+            slots: (0..options.workers.max(1)).map(|_| Slot::Empty { respawn: Now::default() }).collect(),
+            pending: VecDeque::new(),
+            delayed: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            estimates: BTreeMap::new(),
+            restart: RestartPolicy::new(options.workers, attempts),
+            effects: Vec::new(),
+            next_worker: 0,
+            next_chunk: 0,
+            next_delay: 0,
+            failed: false,
+        }
+    }
+
+    /// Takes what is to be done; call it after every event.
+    pub fn take_effects(&mut self, into: &mut Vec<Effect>) {
+        into.append(&mut self.effects);
+    }
+
+    /// Asks for the workers.
+    pub fn start(&mut self, now: Now) {
+        self.tick(now);
+    }
+
+    /// A job begins; its tasks come as chunks.
+    pub fn open_job(&mut self, job: JobId, options: JobOptions) {
+        self.jobs.insert(job, Job { options, cancelled: false });
+    }
+
+    /// No more chunks of this job will come, and nobody waits for it.
+    pub fn close_job(&mut self, now: Now, job: JobId) {
+        self.cancel_job(now, job);
+        self.jobs.remove(&job);
+    }
+
+    /// Tasks to run. Tasks of an unknown or cancelled job are cancelled.
+    pub fn submit(&mut self, now: Now, chunk: Chunk) {
+        match self.jobs.get(&chunk.job) {
+            Some(job) if !job.cancelled => {
+                self.pending.push_back(chunk);
+                self.assign(now);
+            }
+            Some(_) | None => self.cancelled(&chunk),
+        }
+    }
+
+    /// Whether a caller with many tasks should submit another chunk now.
+    #[must_use]
+    pub fn wants_more(&self) -> bool {
+        !self.failed && self.pending.len() < 2 * self.slots.len()
+    }
+
+    /// How many tasks the next chunk of this export should have.
+    #[must_use]
+    pub fn chunk_tasks(&self, task: TaskIndex) -> u32 {
+        self.estimates.get(&task).map_or(1, Estimate::chunk_tasks)
+    }
+
+    /// The chunk that [`Effect::Send`] speaks of, with its job's options.
+    #[must_use]
+    pub fn flight(&self, worker: WorkerId, chunk: ChunkId) -> Option<(&Chunk, JobOptions)> {
+        let flight = self.worker(worker)?.flights.iter().find(|flight| flight.id == chunk)?;
+        Some((&flight.chunk, self.jobs.get(&flight.chunk.job)?.options))
+    }
+
+    /// The worker may be given tasks.
+    ///
+    /// # Errors
+    /// [`Violation::OutOfTurn`] unless it was starting.
+    pub fn worker_ready(&mut self, now: Now, id: WorkerId) -> Result<(), Violation> {
+        let slot = self.slots.iter_mut().find(|slot| matches!(slot, Slot::Starting(w) if *w == id));
+        let slot = slot.ok_or(Violation::OutOfTurn)?;
+        *slot = Slot::Ready(Worker { id, flights: VecDeque::new(), tasks: 0, killed: None });
+        self.assign(now);
+        Ok(())
+    }
+
+    /// The worker tells that `count` tasks of `chunk`, beginning with `from`, ended in `nanoseconds` together and need no other
+    /// attempt. Gives their job and the first one's place.
+    ///
+    /// # Errors
+    /// A [`Violation`]; nothing is accepted then, and the worker has to be killed.
+    pub fn finished(
+        &mut self,
+        now: Now,
+        id: WorkerId,
+        chunk: ChunkId,
+        from: u32,
+        count: u32,
+        nanoseconds: u64,
+    ) -> Result<(JobId, u64), Violation> {
+        let flight = self.front(id, chunk, from, count)?;
+        let place = (flight.chunk.job, flight.chunk.first.saturating_add(u64::from(from)));
+        let task = self.jobs.get(&place.0).map(|job| job.options.task);
+        if let Some(task) = task {
+            self.estimates.entry(task).or_default().learn(count, nanoseconds);
+        }
+        self.advance(now, id, count);
+        self.assign(now);
+        Ok(place)
+    }
+
+    /// Like [`finished`](Self::finished) for one task whose attempt failed: is that its last?
+    ///
+    /// # Errors
+    /// A [`Violation`] as there.
+    pub fn attempt_failed(
+        &mut self,
+        now: Now,
+        id: WorkerId,
+        chunk: ChunkId,
+        at: u32,
+        attempt: Attempt,
+    ) -> Result<(JobId, u64, Verdict), Violation> {
+        let flight = self.front(id, chunk, at, 1)?;
+        let index = flight.chunk.first.saturating_add(u64::from(at));
+        let job = flight.chunk.job;
+        let again = flight.chunk.part(at, at + 1).map(|part| Chunk { history: flight.chunk.history.clone(), ..part });
+        let verdict = match again {
+            Some(again) if self.may_retry(&again, &attempt.cause) => {
+                self.retry(now, again, attempt);
+                Verdict::Again
+            }
+            Some(_) | None => Verdict::Final,
+        };
+        self.advance(now, id, 1);
+        self.assign(now);
+        Ok((job, index, verdict))
+    }
+
+    /// Every attempt of the task at `at` of a chunk at the front of a worker's line that failed before this one.
+    #[must_use]
+    pub fn history(&self, id: WorkerId, chunk: ChunkId) -> &[Attempt] {
+        let flight = self.worker(id).and_then(|worker| worker.flights.front()).filter(|flight| flight.id == chunk);
+        flight.map_or(&[], |flight| &flight.chunk.history)
+    }
+
+    /// The worker's process ended. `running` is what it said it was running, if it said so; `death` tells how it ended.
+    pub fn worker_gone(&mut self, now: Now, id: WorkerId, pid: u32, death: String, running: Option<(ChunkId, u32)>) {
+        let Some(at) = self.slots.iter().position(|slot| slot.id() == Some(id)) else { return };
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        let former = std::mem::replace(slot, Slot::Empty { respawn: now });
+        let worker = match former {
+            Slot::Ready(worker) => worker,
+            Slot::Closed(_) => {
+                *slot = Slot::Closed(None);
+                return;
+            }
+            Slot::Starting(_) | Slot::Empty { .. } => Worker { id, flights: VecDeque::new(), tasks: 0, killed: None },
+        };
+        // Counted before its tasks are: a task that ends by this death is progress and forgives it.
+        let restart = self.restart.died();
+        let cause = match &worker.killed {
+            Some(KillReason::Timeout) => Cause::Timeout,
+            Some(KillReason::Violation(violation)) => Cause::Death(format!("killed because {violation}")),
+            Some(KillReason::Cancelled | KillReason::Shutdown) | None => Cause::Death(death.clone()),
+        };
+        self.take_apart(now, worker, Attempt { pid, cause, ran: Duration(0) }, running);
+        match restart {
+            Restart::After(_) if self.failed => {}
+            Restart::After(wait) => {
+                if let Some(slot) = self.slots.get_mut(at) {
+                    *slot = Slot::Empty { respawn: now.plus(wait) };
+                }
+                self.tick(now);
+            }
+            Restart::GiveUp if self.restart.deaths() == 0 => self.tick(now),
+            Restart::GiveUp => {
+                let deaths = self.restart.deaths();
+                self.fail(format!("{deaths} workers in a row ended without finishing a task; the last one {death}"));
+            }
+        }
+    }
+
+    /// Cancels every task of a job that has not ended; those that run are told to stop.
+    pub fn cancel_job(&mut self, now: Now, job: JobId) {
+        match self.jobs.get_mut(&job) {
+            Some(state) if !state.cancelled => state.cancelled = true,
+            Some(_) | None => return,
+        }
+        let (cancelled, kept) = std::mem::take(&mut self.pending).into_iter().partition::<Vec<_>, _>(|chunk| chunk.job == job);
+        self.pending = kept.into();
+        cancelled.iter().for_each(|chunk| self.cancelled(chunk));
+        let delayed: Vec<_> = self.delayed.iter().filter(|(_, chunk)| chunk.job == job).map(|(key, _)| *key).collect();
+        for key in delayed {
+            if let Some(chunk) = self.delayed.remove(&key) {
+                self.cancelled(&chunk);
+            }
+        }
+        for slot in &mut self.slots {
+            let Slot::Ready(worker) = slot else { continue };
+            for flight in worker.flights.iter_mut().filter(|flight| flight.chunk.job == job) {
+                flight.stop_sent = Some(now);
+                self.effects.push(Effect::Stop(worker.id, flight.id));
+            }
+        }
+    }
+
+    /// The worker broke the protocol: it is to be killed, and its running task ends with that.
+    pub fn violated(&mut self, id: WorkerId, violation: Violation) {
+        self.kill(id, KillReason::Violation(violation));
+    }
+
+    /// Lets workers end when they have nothing more to do; no new ones are started.
+    pub fn retire(&mut self) {
+        for slot in &mut self.slots {
+            let id = slot.id();
+            if let Some(id) = id {
+                self.effects.push(Effect::Retire(id));
+            }
+            *slot = Slot::Closed(id);
+        }
+    }
+
+    /// Time passed: delayed attempts become due, workers are started again, tasks that did not stop lose their worker.
+    pub fn tick(&mut self, now: Now) {
+        if self.failed {
+            return;
+        }
+        while let Some(entry) = self.delayed.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let chunk = entry.remove();
+            self.pending.push_front(chunk);
+        }
+        for slot in &mut self.slots {
+            if let Slot::Empty { respawn } = slot
+                && *respawn <= now
+            {
+                let id = WorkerId(self.next_worker);
+                self.next_worker += 1;
+                *slot = Slot::Starting(id);
+                self.effects.push(Effect::Spawn(id));
+            }
+        }
+        let overdue: Vec<(WorkerId, KillReason)> =
+            self.deadlines().filter(|(at, _, _)| *at <= now).map(|(_, id, reason)| (id, reason)).collect();
+        for (id, reason) in overdue {
+            self.kill(id, reason);
+        }
+        self.assign(now);
+    }
+
+    /// When [`tick`](Self::tick) has something to do; `None`: only after another event.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<Now> {
+        let delayed = self.delayed.keys().next().map(|(at, _)| *at);
+        let respawn =
+            self.slots.iter().filter_map(|slot| if let Slot::Empty { respawn } = slot { Some(*respawn) } else { None }).min();
+        let deadline = self.deadlines().map(|(at, _, _)| at).min();
+        [delayed, respawn, deadline].into_iter().flatten().min()
+    }
+
+    /// Whether the pool gave up.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Gives up: nothing more is started.
+    pub fn fail(&mut self, why: String) {
+        if !self.failed {
+            self.failed = true;
+            self.pending.clear();
+            self.delayed.clear();
+            self.effects.push(Effect::Failed(why));
+        }
+    }
+
+    /// When the front task of each worker has to have ended, with its grace.
+    fn deadlines(&self) -> impl Iterator<Item = (Now, WorkerId, KillReason)> + '_ {
+        let grace = self.options.grace;
+        self.slots.iter().filter_map(move |slot| {
+            let Slot::Ready(worker) = slot else { return None };
+            let flight = worker.flights.front().filter(|_| worker.killed.is_none())?;
+            if let Some(stop) = flight.stop_sent {
+                return Some((stop.max(flight.since).plus(grace), worker.id, KillReason::Cancelled));
+            }
+            let timeout = self.jobs.get(&flight.chunk.job)?.options.timeout?;
+            Some((flight.since.plus(timeout).plus(grace), worker.id, KillReason::Timeout))
+        })
+    }
+
+    fn kill(&mut self, id: WorkerId, reason: KillReason) {
+        for slot in &mut self.slots {
+            if let Slot::Ready(worker) = slot
+                && worker.id == id
+                && worker.killed.is_none()
+            {
+                worker.killed = Some(reason.clone());
+            }
+        }
+        self.effects.push(Effect::Kill(id, reason));
+    }
+
+    fn worker(&self, id: WorkerId) -> Option<&Worker> {
+        self.slots.iter().find_map(|slot| match slot {
+            Slot::Ready(worker) if worker.id == id => Some(worker),
+            Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting(_) | Slot::Closed(_) => None,
+        })
+    }
+
+    fn worker_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {
+        self.slots.iter_mut().find_map(|slot| match slot {
+            Slot::Ready(worker) if worker.id == id => Some(worker),
+            Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting(_) | Slot::Closed(_) => None,
+        })
+    }
+
+    /// The flight that the worker may speak of, if `from..from + count` is what is due of it.
+    fn front(&self, id: WorkerId, chunk: ChunkId, from: u32, count: u32) -> Result<&Flight, Violation> {
+        let worker = self.worker(id).ok_or(Violation::OutOfTurn)?;
+        let flight = worker.flights.front().filter(|flight| flight.id == chunk).ok_or(Violation::ForeignChunk)?;
+        if from != flight.done || count == 0 || count > flight.chunk.count - flight.done {
+            return Err(Violation::OutOfOrder);
+        }
+        Ok(flight)
+    }
+
+    /// `count` tasks of the front flight ended.
+    fn advance(&mut self, now: Now, id: WorkerId, count: u32) {
+        self.restart.progressed();
+        let Some(worker) = self.worker_mut(id) else { return };
+        worker.tasks = worker.tasks.saturating_sub(count);
+        let Some(flight) = worker.flights.front_mut() else { return };
+        flight.done += count;
+        flight.since = now;
+        if flight.done >= flight.chunk.count {
+            worker.flights.pop_front();
+            if let Some(next) = worker.flights.front_mut() {
+                next.since = now;
+            }
+        }
+    }
+
+    /// Gives what waits to workers with room, the emptiest first.
+    fn assign(&mut self, now: Now) {
+        while let Some(chunk) = self.pending.front() {
+            let Some(job) = self.jobs.get(&chunk.job) else {
+                if let Some(chunk) = self.pending.pop_front() {
+                    self.cancelled(&chunk);
+                }
+                continue;
+            };
+            let estimate = self.estimates.get(&job.options.task).copied().unwrap_or_default();
+            let free = self.slots.iter_mut().filter_map(|slot| match slot {
+                Slot::Ready(worker) if worker.killed.is_none() && estimate.has_room(worker.flights.len(), worker.tasks) => {
+                    Some(worker)
+                }
+                Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting(_) | Slot::Closed(_) => None,
+            });
+            let Some(worker) = free.min_by_key(|worker| (worker.tasks, worker.id)) else { return };
+            let Some(chunk) = self.pending.pop_front() else { return };
+            let id = ChunkId(self.next_chunk);
+            self.next_chunk += 1;
+            worker.tasks = worker.tasks.saturating_add(chunk.count);
+            worker.flights.push_back(Flight { id, chunk, done: 0, since: now, stop_sent: None });
+            self.effects.push(Effect::Send(worker.id, id));
+        }
+    }
+
+    /// Puts a dead worker's tasks where they belong.
+    fn take_apart(&mut self, now: Now, worker: Worker, attempt: Attempt, running: Option<(ChunkId, u32)>) {
+        let cancelled = worker.killed == Some(KillReason::Cancelled);
+        let mut back: Vec<Chunk> = Vec::new();
+        for (place, flight) in worker.flights.into_iter().enumerate() {
+            let Flight { id, chunk, done, stop_sent, .. } = flight;
+            if stop_sent.is_some() || !self.jobs.contains_key(&chunk.job) {
+                if let Some(rest) = chunk.part(done, chunk.count) {
+                    self.cancelled(&rest);
+                }
+                continue;
+            }
+            // Only the front flight can run; what the worker said of it is believed within the flight's bounds.
+            let at = running.filter(|(running, _)| place == 0 && *running == id).map(|(_, at)| at.clamp(done, chunk.count));
+            let at = match at {
+                Some(at) if at < chunk.count => at,
+                // It was killed for its front task, whatever it said.
+                _ if place == 0 && attempt.cause == Cause::Timeout => done,
+                _ => {
+                    back.extend(keep_history(&chunk, done, chunk.count));
+                    continue;
+                }
+            };
+            back.extend(keep_history(&chunk, done, at));
+            if let Some(one) = keep_history(&chunk, at, at + 1) {
+                let attempt = Attempt { ran: now.since(flight.since), ..attempt.clone() };
+                if cancelled {
+                    self.cancelled(&one);
+                } else if self.may_retry(&one, &attempt.cause) {
+                    self.retry(now, one, attempt);
+                } else {
+                    self.restart.progressed();
+                    let mut history = one.history;
+                    history.push(attempt);
+                    self.effects.push(Effect::Lost { job: one.job, index: one.first, history });
+                }
+            }
+            back.extend(keep_history(&chunk, at + 1, chunk.count));
+        }
+        back.into_iter().rev().for_each(|chunk| self.pending.push_front(chunk));
+    }
+
+    fn may_retry(&self, chunk: &Chunk, cause: &Cause) -> bool {
+        let cancelled = self.jobs.get(&chunk.job).is_none_or(|job| job.cancelled);
+        let budget = self.options.budget;
+        let (budget, same): (u32, fn(&Cause) -> bool) = match cause {
+            Cause::Death(_) => (budget.deaths, |c| matches!(c, Cause::Death(_))),
+            Cause::Timeout => (budget.timeouts, |c| matches!(c, Cause::Timeout)),
+            Cause::Trap => (budget.traps, |c| matches!(c, Cause::Trap)),
+            Cause::Error => (budget.errors, |c| matches!(c, Cause::Error)),
+        };
+        let used = chunk.history.iter().filter(|attempt| same(&attempt.cause)).count();
+        !cancelled && !self.failed && used < budget as usize
+    }
+
+    /// Another attempt, after 10, 20, 40 .. 1280 ms.
+    fn retry(&mut self, now: Now, mut chunk: Chunk, attempt: Attempt) {
+        let wait = Duration::from_millis(10 << chunk.history.len().min(7));
+        chunk.history.push(attempt);
+        self.next_delay += 1;
+        self.delayed.insert((now.plus(wait), self.next_delay), chunk);
+    }
+
+    fn cancelled(&mut self, chunk: &Chunk) {
+        self.effects.push(Effect::Cancelled { job: chunk.job, first: chunk.first, count: chunk.count });
+    }
+}
+
+/// A part of a chunk; one that was tried before is a single task and keeps its history.
+fn keep_history(chunk: &Chunk, from: u32, to: u32) -> Option<Chunk> {
+    chunk.part(from, to).map(|part| Chunk { history: chunk.history.clone(), ..part })
+}
+
+impl Slot {
+    fn id(&self) -> Option<WorkerId> {
+        match self {
+            Self::Starting(id) => Some(*id),
+            Self::Ready(worker) => Some(worker.id),
+            Self::Closed(id) => *id,
+            Self::Empty { .. } => None,
+        }
+    }
+}

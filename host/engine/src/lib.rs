@@ -1,0 +1,26 @@
+//! The only crate that names wasmtime: compile, load, run, and values by their types.
+//!
+//! It knows no socket and no process. A compile child calls [`compile`]; a worker loads what came out of it as a [`Guest`] and
+//! calls [`Guest::run`] for each task. Everything that depends on the engine's version, its traps and its configuration ends
+//! here; other crates see [`taskcell_wire`]'s words.
+
+pub mod accept;
+pub mod compile;
+pub mod config;
+pub mod error;
+pub mod guest;
+mod interface;
+mod limiter;
+mod link;
+mod load;
+mod print;
+mod state;
+mod trap;
+pub mod values;
+
+pub use compile::compile;
+pub use config::fingerprint;
+pub use error::EngineError;
+pub use guest::{Guest, GuestOptions, Ticker};
+pub use print::PrintSink;
+pub use state::{Stop, StopReason};

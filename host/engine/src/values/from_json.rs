@@ -1,0 +1,98 @@
+//! JSON text becomes values: the ways in.
+
+use serde::de::DeserializeSeed as _;
+use taskcell_wire::{Signature, TypeDef, TypeId, TypeTable};
+use wasmtime::component::Val;
+
+use super::error::ValueError;
+use super::lookup;
+use super::reading::Reading;
+use super::seed::{Seed, integer};
+
+/// Reads the arguments of one task from one JSON text into `out`, whose former content is dropped.
+///
+/// A function of one parameter takes the text as that parameter; one of several takes an array with an element for each; one without any takes
+/// `null` or `[]`.
+///
+/// # Errors
+/// What is wrong with the text and where; `out` is empty then.
+pub fn arguments_from_json(types: &TypeTable, sig: &Signature, json: &[u8], out: &mut Vec<Val>) -> Result<(), ValueError> {
+    out.clear();
+    if let [(_, ty)] = sig.params.as_slice() {
+        out.push(value_from_json(types, *ty, json)?);
+    } else if let Val::Tuple(values) = several::<true>(types, sig, json)? {
+        *out = values;
+    }
+    Ok(())
+}
+
+/// Reads one value of a type from one JSON text.
+///
+/// # Errors
+/// What is wrong with the text and where.
+pub fn value_from_json(types: &TypeTable, ty: TypeId, json: &[u8]) -> Result<Val, ValueError> {
+    match plain_integer(lookup(types, ty), json) {
+        Some(value) => Ok(value),
+        None => read(types, json, |reading, text| Seed::<true>::new(reading, ty).deserialize(text)),
+    }
+}
+
+/// Finds what [`arguments_from_json`] would find wrong, without building values.
+///
+/// # Errors
+/// What is wrong with the text and where.
+pub fn check_json(types: &TypeTable, sig: &Signature, json: &[u8]) -> Result<(), ValueError> {
+    let [(_, ty)] = sig.params.as_slice() else {
+        return several::<false>(types, sig, json).map(drop);
+    };
+    match plain_integer(lookup(types, *ty), json) {
+        Some(_) => Ok(()),
+        None => read(types, json, |reading, text| Seed::<false>::new(reading, *ty).deserialize(text)).map(drop),
+    }
+}
+
+/// The arguments of a function of no parameter or of several, as a tuple.
+fn several<const BUILD: bool>(types: &TypeTable, sig: &Signature, json: &[u8]) -> Result<Val, ValueError> {
+    if sig.params.is_empty() && json.trim_ascii() == b"null" {
+        return Ok(Val::Tuple(Vec::new()));
+    }
+    let tuple = TypeDef::Tuple(sig.params.iter().map(|(_, ty)| *ty).collect());
+    read(types, json, |reading, text| Seed::<BUILD> { reading, def: &tuple }.deserialize(text))
+}
+
+/// Reads a text as a whole.
+pub(super) fn read<'t, 'j, T>(
+    types: &'t TypeTable,
+    json: &'j [u8],
+    value: impl FnOnce(&Reading<'t>, &mut Text<'j>) -> serde_json::Result<T>,
+) -> Result<T, ValueError> {
+    let reading = Reading::new(types);
+    let mut text = serde_json::Deserializer::from_slice(json);
+    let result = value(&reading, &mut text).and_then(|value| text.end().map(|()| value));
+    result.map_err(|error| reading.error(json, &error))
+}
+
+/// JSON in memory, as serde_json reads it.
+pub(super) type Text<'j> = serde_json::Deserializer<serde_json::de::SliceRead<'j>>;
+
+/// A short integer without anything around it is what most tasks get. `None` for all else, right or wrong.
+fn plain_integer(def: &TypeDef, json: &[u8]) -> Option<Val> {
+    let (negative, digits) = match json {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    // 18 digits fit into any 64 bits. JSON knows no leading zeros, and `-0` is a float's.
+    let zero_first = digits.first() == Some(&b'0') && (digits.len() > 1 || negative);
+    if digits.is_empty() || digits.len() > 18 || zero_first {
+        return None;
+    }
+    let mut value: i64 = 0;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    integer(def, i128::from(if negative { -value } else { value }))
+}

@@ -1,0 +1,63 @@
+//! Whether bytes that a worker sent may be printed as a result.
+//!
+//! A worker may be hijacked, and its results go to a terminal or into a file of records: what is printed must be one JSON value on one
+//! line, and nothing in it may move a cursor, end a line or begin another record.
+
+use serde::de::IgnoredAny;
+
+/// Whether the bytes are one JSON value in UTF-8 without raw control characters (C0, DEL, C1) and line separators (U+2028, U+2029).
+///
+/// Hostile depth is no danger: skipping a value doesn't recurse.
+#[must_use]
+pub fn is_printable_json(bytes: &[u8]) -> bool {
+    if plain_integer(bytes) {
+        return true;
+    }
+    let mut control = false;
+    let mut ascii = true;
+    // No early way out, so that the loop is done in vectors.
+    for byte in bytes {
+        control |= *byte < 0x20 || *byte == 0x7f;
+        ascii &= *byte < 0x80;
+    }
+    !control && (ascii || is_printable_utf8(bytes)) && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+fn plain_integer(bytes: &[u8]) -> bool {
+    let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
+    let lone_or_nonzero = digits.len() == 1 || digits.first() != Some(&b'0');
+    !digits.is_empty() && digits.len() <= 20 && lone_or_nonzero && digits.iter().all(u8::is_ascii_digit)
+}
+
+fn is_printable_utf8(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok()
+        && bytes.windows(2).all(|pair| !matches!(pair, [0xc2, 0x80..=0x9f]))
+        && bytes.windows(3).all(|three| !matches!(three, [0xe2, 0x80, 0xa8 | 0xa9]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_value_on_one_line() {
+        for good in ["0", "-1", "18446744073709551615", "-0", "1.5e-7", "null", r#"{"a":[1,"é€😀\u001b",true]}"#, " 1", "\"\u{a0}\""] {
+            assert!(is_printable_json(good.as_bytes()), "{good:?}");
+        }
+        for bad in [
+            "", "-", "01", "+1", "1 2", "1\n", "\t1", "\"\u{1b}[31m\"", "\"\u{7f}\"", "\"\u{85}\"", "\"\u{9b}31m\"", "\"\u{2028}\"",
+            "{", "nan", "[1,]", "'a'", "1\n{\"index\":2}",
+        ] {
+            assert!(!is_printable_json(bad.as_bytes()), "{bad:?}");
+        }
+        assert!(!is_printable_json(b"\"\xff\""));
+        assert!(!is_printable_json(b"\"\xc2\""));
+    }
+
+    #[test]
+    fn depth_is_harmless() {
+        assert!(!is_printable_json(&vec![b'['; 1_000_000]));
+        let closed = [vec![b'['; 1_000_000], vec![b']'; 1_000_000]].concat();
+        let _either_way = is_printable_json(&closed);
+    }
+}

@@ -1,0 +1,270 @@
+//! The seed that reads one value of one type: scalars here, what has parts in `containers`.
+
+use std::fmt;
+
+use base64::Engine as _;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use taskcell_wire::{TypeDef, TypeId};
+use wasmtime::component::Val;
+
+use super::error::{ValueErrorKind, shown};
+use super::reading::{Found, Reading, Step};
+use super::text::{brief, brief_names};
+use super::{INFINITY, NEGATIVE_INFINITY, NOT_A_NUMBER, is_option, lookup};
+
+/// What stands for a value when a text is only checked.
+pub(super) const CHECKED: Val = Val::Bool(true);
+
+/// Reads a value of a type; with `BUILD` false it only checks and gives [`CHECKED`].
+#[derive(Clone, Copy)]
+pub(super) struct Seed<'r, 't, const BUILD: bool> {
+    pub(super) reading: &'r Reading<'t>,
+    pub(super) def: &'t TypeDef,
+}
+
+impl<'r, 't, const BUILD: bool> Seed<'r, 't, BUILD> {
+    pub(super) fn new(reading: &'r Reading<'t>, ty: TypeId) -> Self {
+        Self { reading, def: lookup(reading.types, ty) }
+    }
+
+    pub(super) fn wrong<E: de::Error>(&self, found: impl Into<String>) -> E {
+        self.reading.wrong(self.def, Found::Text(found.into()))
+    }
+}
+
+impl<'de, const BUILD: bool> DeserializeSeed<'de> for Seed<'_, '_, BUILD> {
+    type Value = Val;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Val, D::Error> {
+        match self.def {
+            TypeDef::Option(some) if !is_option(lookup(self.reading.types, *some)) => deserializer.deserialize_option(self),
+            _ => deserializer.deserialize_any(self),
+        }
+    }
+}
+
+/// An integer of any type, if it is within the range of its type.
+pub(super) fn integer(def: &TypeDef, n: i128) -> Option<Val> {
+    match def {
+        TypeDef::U8 => u8::try_from(n).ok().map(Val::U8),
+        TypeDef::U16 => u16::try_from(n).ok().map(Val::U16),
+        TypeDef::U32 => u32::try_from(n).ok().map(Val::U32),
+        TypeDef::U64 => u64::try_from(n).ok().map(Val::U64),
+        TypeDef::S8 => i8::try_from(n).ok().map(Val::S8),
+        TypeDef::S16 => i16::try_from(n).ok().map(Val::S16),
+        TypeDef::S32 => i32::try_from(n).ok().map(Val::S32),
+        TypeDef::S64 => i64::try_from(n).ok().map(Val::S64),
+        // From i128 there is one rounding, to nearest.
+        TypeDef::F32 => Some(Val::Float32(n as f32)),
+        TypeDef::F64 => Some(Val::Float64(n as f64)),
+        _ => None,
+    }
+}
+
+/// The least and the greatest of an integer type.
+pub(super) fn integer_range(def: &TypeDef) -> Option<(i64, u64)> {
+    Some(match def {
+        TypeDef::U8 => (0, u8::MAX.into()),
+        TypeDef::U16 => (0, u16::MAX.into()),
+        TypeDef::U32 => (0, u32::MAX.into()),
+        TypeDef::U64 => (0, u64::MAX),
+        TypeDef::S8 => (i8::MIN.into(), i8::MAX.unsigned_abs().into()),
+        TypeDef::S16 => (i16::MIN.into(), i16::MAX.unsigned_abs().into()),
+        TypeDef::S32 => (i32::MIN.into(), i32::MAX.unsigned_abs().into()),
+        TypeDef::S64 => (i64::MIN, i64::MAX.unsigned_abs()),
+        _ => return None,
+    })
+}
+
+impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
+    fn whole<E: de::Error>(self, n: i128, approximate: f64) -> Result<Val, E> {
+        integer(self.def, n).ok_or_else(|| self.outside(approximate))
+    }
+
+    fn outside<E: de::Error>(&self, found: f64) -> E {
+        match integer_range(self.def) {
+            Some((least, greatest)) => self.out_of(format!("{least} to {greatest}"), found),
+            None => self.reading.wrong(self.def, Found::Number(found)),
+        }
+    }
+
+    fn out_of<E: de::Error>(&self, range: String, found: f64) -> E {
+        self.reading.fault(ValueErrorKind::Range, brief(self.reading.types, self.def), Found::Number(found), &range)
+    }
+
+    fn fraction<E: de::Error>(self, f: f64) -> Result<Val, E> {
+        match self.def {
+            TypeDef::F64 => Ok(Val::Float64(f)),
+            TypeDef::F32 => {
+                #[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is meant")]
+                let single = f as f32;
+                if single.is_finite() {
+                    Ok(Val::Float32(single))
+                } else {
+                    Err(self.out_of(format!("{:e} to {:e}", f32::MIN, f32::MAX), f))
+                }
+            }
+            def => Err(match integer_range(def) {
+                // serde_json gives integers beyond 64 bits as floats.
+                Some((least, greatest)) if f < -9.3e18 || f > 1.8e19 => self.out_of(format!("{least} to {greatest}"), f),
+                Some(_) => self.reading.fault(ValueErrorKind::Type, brief(self.reading.types, def), Found::Number(f), "an integer"),
+                None => self.reading.wrong(def, Found::Number(f)),
+            }),
+        }
+    }
+
+    fn text<E: de::Error>(self, text: &str) -> Result<Val, E> {
+        let reading = self.reading;
+        match self.def {
+            TypeDef::String => Ok(if BUILD { Val::String(text.to_owned()) } else { CHECKED }),
+            TypeDef::Char => {
+                let mut chars = text.chars();
+                match (chars.next(), chars.next()) {
+                    (Some(c), None) => Ok(Val::Char(c)),
+                    _ => Err(self.wrong(shown(text))),
+                }
+            }
+            TypeDef::Enum(names) => named(reading, names.iter().map(String::as_str), text)
+                .map(|_| if BUILD { Val::Enum(text.to_owned()) } else { CHECKED }),
+            TypeDef::Variant(cases) => {
+                let at = named(reading, cases.iter().map(|(name, _)| name.as_str()), text)?;
+                match cases.get(at).and_then(|(_, payload)| *payload) {
+                    None => Ok(if BUILD { Val::Variant(text.to_owned(), None) } else { CHECKED }),
+                    Some(payload) => {
+                        let payload = brief(reading.types, lookup(reading.types, payload));
+                        Err(reading.unlike(format!(r#"{{"{text}": value}} with a {payload}"#), format!("only {}", shown(text))))
+                    }
+                }
+            }
+            TypeDef::F32 | TypeDef::F64 => {
+                let special = match text {
+                    NOT_A_NUMBER => f32::NAN,
+                    INFINITY => f32::INFINITY,
+                    NEGATIVE_INFINITY => f32::NEG_INFINITY,
+                    _ => return Err(self.wrong(shown(text))),
+                };
+                Ok(if matches!(self.def, TypeDef::F32) { Val::Float32(special) } else { Val::Float64(special.into()) })
+            }
+            TypeDef::List(element) if matches!(lookup(reading.types, *element), TypeDef::U8) => {
+                let bytes = base64(reading, text)?;
+                reading.spend(bytes.len())?;
+                Ok(if BUILD { Val::List(bytes.into_iter().map(Val::U8).collect()) } else { CHECKED })
+            }
+            _ => Err(self.wrong(shown(text))),
+        }
+    }
+}
+
+/// The place of a name among those of an enum, a variant or flags.
+pub(super) fn named<'n, E: de::Error>(
+    reading: &Reading,
+    names: impl Iterator<Item = &'n str> + Clone,
+    name: &str,
+) -> Result<usize, E> {
+    names
+        .clone()
+        .position(|known| known == name)
+        .ok_or_else(|| reading.unlike(format!("one of {}", brief_names(names)), shown(name)))
+}
+
+/// The bytes that a base64 text stands for.
+pub(super) fn base64<E: de::Error>(reading: &Reading, text: &str) -> Result<Vec<u8>, E> {
+    base64::engine::general_purpose::STANDARD.decode(text).map_err(|why| {
+        let why = why.to_string();
+        reading.fault(ValueErrorKind::Syntax, "base64 (standard alphabet, padded)".into(), Found::Text(shown(text)), &why)
+    })
+}
+
+impl<'de, const BUILD: bool> Visitor<'de> for Seed<'_, '_, BUILD> {
+    type Value = Val;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&brief(self.reading.types, self.def))
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Val, E> {
+        match self.def {
+            TypeDef::Bool => Ok(Val::Bool(value)),
+            _ => Err(self.wrong(if value { "true" } else { "false" })),
+        }
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Val, E> {
+        self.whole(value.into(), value as f64)
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Val, E> {
+        self.whole(value.into(), value as f64)
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Val, E> {
+        self.fraction(value)
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Val, E> {
+        self.text(value)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Val, E> {
+        match self.def {
+            TypeDef::Option(_) => Ok(if BUILD { Val::Option(None) } else { CHECKED }),
+            _ => Err(self.wrong("null")),
+        }
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Val, E> {
+        self.visit_unit()
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Val, D::Error> {
+        let TypeDef::Option(some) = self.def else { return Err(self.wrong("a value")) };
+        self.reading.spend(1)?;
+        let value = Seed::<BUILD>::new(self.reading, *some).deserialize(deserializer)?;
+        Ok(if BUILD { Val::Option(Some(Box::new(value))) } else { CHECKED })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Val, A::Error> {
+        match self.def {
+            TypeDef::List(element) => self.list(seq, *element),
+            TypeDef::FixedList(element, length) => {
+                let length = usize::try_from(*length).unwrap_or(usize::MAX);
+                Ok(Val::FixedLengthList(self.exactly(seq, std::iter::repeat_n(*element, length))?))
+            }
+            TypeDef::Tuple(parts) => Ok(Val::Tuple(self.exactly(seq, parts.iter().copied())?)),
+            TypeDef::Flags(names) => self.flags(seq, names),
+            TypeDef::Map(key, value) if !matches!(lookup(self.reading.types, *key), TypeDef::String) => {
+                self.pairs(seq, *key, *value)
+            }
+            _ => Err(self.wrong("an array")),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Val, A::Error> {
+        match self.def {
+            TypeDef::Record(fields) => self.record(map, fields),
+            TypeDef::Variant(cases) => {
+                let (at, payload) = self.case(map, cases.len(), |at| cases.get(at).map(|(n, t)| (n.as_str(), *t)))?;
+                Ok(match cases.get(at) {
+                    Some((name, _)) if BUILD => Val::Variant(name.clone(), payload.map(Box::new)),
+                    _ => CHECKED,
+                })
+            }
+            TypeDef::Result { ok, error } => {
+                let (at, payload) = self.case(map, 2, |at| if at == 0 { Some(("ok", *ok)) } else { Some(("error", *error)) })?;
+                let payload = payload.map(Box::new);
+                Ok(Val::Result(if at == 0 { Ok(payload) } else { Err(payload) }))
+            }
+            TypeDef::Option(some) if is_option(lookup(self.reading.types, *some)) => {
+                let (_, payload) = self.case(map, 1, |_| Some(("some", Some(*some))))?;
+                Ok(Val::Option(payload.map(Box::new)))
+            }
+            TypeDef::Map(key, value) if matches!(lookup(self.reading.types, *key), TypeDef::String) => self.map(map, *value),
+            _ => Err(self.wrong("an object")),
+        }
+    }
+}
+
+/// Adds an element's place to an error that passes.
+pub(super) fn at<E>(reading: &Reading, index: usize) -> impl FnOnce(E) -> E {
+    move |error| reading.step(Step::Index(index), error)
+}
