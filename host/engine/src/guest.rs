@@ -163,12 +163,10 @@ impl Guest {
 
     /// Runs one task on one input. The outcome borrows this guest's buffers.
     pub fn run(&mut self, task: TaskIndex, input: Encoding, output: Encoding, item: &[u8]) -> Outcome<'_> {
-        let ended = self.attempt(usize::from(task.0), input, output, item);
-        let text = || std::str::from_utf8(&self.text).unwrap_or("");
-        match ended {
+        match self.attempt(usize::from(task.0), input, output, item) {
             Ended::Ok => Outcome::Ok(&self.text),
             Ended::Failed => Outcome::Failed(&self.text),
-            Ended::Invalid => Outcome::Invalid { text: text() },
+            Ended::Invalid => Outcome::Invalid { text: std::str::from_utf8(&self.text).unwrap_or("") },
             Ended::Failure(failure) => self.failed(failure),
         }
     }

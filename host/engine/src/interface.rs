@@ -12,8 +12,20 @@ pub(crate) fn describe<T: 'static>(component: &Component, linker: &Linker<T>, co
     let engine = component.engine();
     let ty = linker.substituted_component_type(component).unwrap_or_else(|_| component.component_type());
     let mut interface = Interface { is_concurrent: concurrent, ..Interface::default() };
-    for (name, _) in ty.imports(engine) {
-        interface.imports.push(Import { name: name.to_owned(), provided: link::is_provided(name) });
+    for (name, item) in ty.imports(engine) {
+        // An import of types only (`use iface.{t}`) asks for nothing that could be missing.
+        let types_only = match &item.ty {
+            ComponentItem::Type(_) => true,
+            ComponentItem::ComponentInstance(instance) => {
+                instance.exports(engine).all(|(_, item)| matches!(item.ty, ComponentItem::Type(_)))
+            }
+            ComponentItem::ComponentFunc(_)
+            | ComponentItem::CoreFunc(_)
+            | ComponentItem::Module(_)
+            | ComponentItem::Component(_)
+            | ComponentItem::Resource(_) => false,
+        };
+        interface.imports.push(Import { name: name.to_owned(), provided: types_only || link::is_provided(name) });
     }
     for (name, item) in ty.exports(engine) {
         #[expect(clippy::wildcard_enum_match_arm, reason = "only functions are tasks; the rest of the list is the engine's")]

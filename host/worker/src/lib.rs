@@ -1,1 +1,44 @@
 //! The worker's and the compile child's main: boot, confine, ready, run loop.
+//!
+//! A crate of its own because of what it must not link: no command line, no supervisor. What a worker is:
+//!
+//! ```text
+//! boot     take the inherited descriptors, read Boot, map the code; one thread, nothing of the guest runs
+//! confine  give up files, start the watch thread, give up all system calls but a list
+//! warm up  make the first instance; from here on the guest's code runs
+//! ready    tell the supervisor, which checks from outside before it sends work
+//! run      read frames, run tasks, answer; until Shutdown or the end of the socket
+//! ```
+//!
+//! Two threads. The main thread reads the socket itself and runs the guest: a hop to another thread costs about 10 us, more than
+//! most tasks. The watch thread ([`watch`]) moves the epoch on, so that a running guest looks up at its deadline and at
+//! cancellations, sends results that have waited too long behind a slow task, and ends the process when the supervisor is gone.
+
+pub mod boot;
+pub mod compiler;
+pub mod error;
+pub mod outbox;
+pub mod page;
+pub mod run_loop;
+pub mod stop;
+pub mod watch;
+
+use taskcell_sandbox::Role;
+
+pub use error::WorkerError;
+
+/// The descriptors that a worker inherits, in order: the socket, the code, the page. A compile child: the socket, the component,
+/// the file for the code.
+pub const INHERITED: usize = 3;
+
+/// Plays the part that this process was started for, if it was started by a supervisor; returns at once otherwise.
+///
+/// Gives the exit code to end with: 0 after Shutdown or the socket's end, 1 after a failure that was told to the supervisor.
+#[must_use]
+pub fn serve() -> Option<i32> {
+    let result = match Role::of_this_process()? {
+        Role::Worker => boot::worker(),
+        Role::Compiler => compiler::compiler(),
+    };
+    Some(i32::from(result.is_err()))
+}

@@ -29,10 +29,8 @@ pub fn bytes_from_json(json: &[u8]) -> Result<Vec<u8>, ValueError> {
 /// What is wrong with the text and where.
 pub fn string_from_json(json: &[u8]) -> Result<String, ValueError> {
     let seed = |reading: &Reading, text: &mut _| Seed::<true> { reading, def: &TypeDef::String }.deserialize(text);
-    match read(&TypeTable::default(), json, seed)? {
-        Val::String(text) => Ok(text),
-        _ => Ok(String::new()),
-    }
+    let value = read(&TypeTable::default(), json, seed)?;
+    Ok(if let Val::String(text) = value { text } else { String::new() })
 }
 
 /// Appends bytes as a base64 string of at most `limit` bytes, quotes included.
@@ -145,7 +143,7 @@ struct Bytes<'r, 't> {
     reading: &'r Reading<'t>,
 }
 
-const EXPECTED: &str = "list<u8>, as base64 or an array";
+const EXPECTED: &str = "list<u8> as base64 or an array";
 
 impl<'de> DeserializeSeed<'de> for Bytes<'_, '_> {
     type Value = Vec<u8>;
@@ -199,7 +197,10 @@ mod tests {
     #[test]
     fn what_moves_a_cursor_is_escaped() {
         assert_eq!(string("a\"b\\c\n\r\t\u{8}\u{1b}\u{7f}"), r#""a\"b\\c\n\r\t\u0008\u001b\u007f""#);
-        assert_eq!(string("\u{80}\u{9f}\u{a0}\u{2028}\u{2029}\u{202a}é€😀"), "\"\\u0080\\u009f\u{a0}\\u2028\\u2029\u{202a}é€😀\"");
+        assert_eq!(
+            string("\u{80}\u{9f}\u{a0}\u{2028}\u{2029}\u{202a}é€😀"),
+            "\"\\u0080\\u009f\u{a0}\\u2028\\u2029\u{202a}é€😀\""
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use taskcell_wire::{TypeDef, TypeId};
 use wasmtime::component::Val;
 
@@ -49,10 +49,8 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
                 values.push(value);
             }
         }
-        match seq.next_element::<IgnoredAny>()? {
-            None => Ok(values),
-            Some(_) => Err(self.reading.unlike(elements(expected), "more")),
-        }
+        seq.next_element_seed(Surplus { of: self, length: Some(expected) })?;
+        Ok(values)
     }
 
     pub(super) fn flags<'de, A: SeqAccess<'de>>(self, mut seq: A, names: &[String]) -> Result<Val, A::Error> {
@@ -65,7 +63,7 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
             if let Some(set) = set.get_mut(flag)
                 && std::mem::replace(set, true)
             {
-                return Err(at(self.reading, index)(self.reading.unlike("each flag once", format!("{} again", shown(name)))));
+                return Err(at(self.reading, index)(self.reading.unlike("each flag once", format!("{} again", shown(&name)))));
             }
             index += 1;
         }
@@ -123,7 +121,6 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
             let from_next = after.iter().position(|(known, _)| known == name).map(|at| at + next);
             from_next.or_else(|| before.iter().position(|(known, _)| known == name))
         }))? {
-            let names = || fields.iter().map(|(name, _)| name.as_str());
             let field = match key {
                 Key::Known(field) => field,
                 Key::Unknown(name) => {
@@ -179,15 +176,31 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
                 None
             }
         };
-        match map.next_key::<IgnoredAny>()? {
-            None => Ok((at, if BUILD { value } else { None })),
-            Some(_) => Err(self.wrong("more than one member")),
-        }
+        map.next_key_seed(Surplus { of: self, length: None })?;
+        Ok((at, if BUILD { value } else { None }))
     }
 }
 
 fn elements(n: usize) -> String {
-    if n == 1 { "an array of 1".into() } else { format!("an array of {n}") }
+    format!("an array of {n}")
+}
+
+/// What must not be there: refused without a look at it.
+struct Surplus<'r, 't, const BUILD: bool> {
+    of: Seed<'r, 't, BUILD>,
+    /// How many elements there should be; `None` for a case, which has one member.
+    length: Option<usize>,
+}
+
+impl<'de, const BUILD: bool> DeserializeSeed<'de> for Surplus<'_, '_, BUILD> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, _: D) -> Result<(), D::Error> {
+        Err(match self.length {
+            Some(length) => self.of.reading.unlike(elements(length), "more"),
+            None => self.of.wrong("more than one member"),
+        })
+    }
 }
 
 /// A name in the text: its place among the known ones, or the name itself.

@@ -3,7 +3,7 @@
 /// The sort of fault, for those who count or translate them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ValueErrorKind {
-    /// The text is not JSON (or not base64 where that was begun).
+    /// The text is not JSON.
     Syntax,
     /// It is JSON, but not of the type.
     Type,
@@ -31,7 +31,7 @@ pub struct ValueError {
     pub found: String,
     /// More that helps, e.g. the range of an integer type; often empty.
     pub note: String,
-    /// Offset in bytes from the start of the text at which the fault was noticed, if there is a text.
+    /// Offset in bytes from the start of the text: of the wrong byte if it is not JSON, else of about the wrong value's end.
     pub at: Option<usize>,
     /// The sort of fault.
     pub kind: ValueErrorKind,
@@ -114,7 +114,7 @@ pub enum CallError {
         /// The parameter's name.
         parameter: String,
         /// What is wrong with the value.
-        error: ValueError,
+        error: Box<ValueError>,
         /// Where the wrong part begins, in characters from 1.
         column: usize,
     },

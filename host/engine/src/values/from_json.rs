@@ -4,7 +4,7 @@ use serde::de::DeserializeSeed as _;
 use taskcell_wire::{Signature, TypeDef, TypeId, TypeTable};
 use wasmtime::component::Val;
 
-use super::error::ValueError;
+use super::error::{ValueError, ValueErrorKind};
 use super::lookup;
 use super::reading::Reading;
 use super::seed::{Seed, integer};
@@ -57,7 +57,18 @@ fn several<const BUILD: bool>(types: &TypeTable, sig: &Signature, json: &[u8]) -
         return Ok(Val::Tuple(Vec::new()));
     }
     let tuple = TypeDef::Tuple(sig.params.iter().map(|(_, ty)| *ty).collect());
-    read(types, json, |reading, text| Seed::<BUILD> { reading, def: &tuple }.deserialize(text))
+    let read = read(types, json, |reading, text| Seed::<BUILD> { reading, def: &tuple }.deserialize(text));
+    read.map_err(|mut error| {
+        // Wrong as a whole: what was meant is no tuple to the user.
+        if error.path.is_empty() && error.kind == ValueErrorKind::Type {
+            error.expected = match sig.params.len() {
+                0 => "no arguments (null or [])".into(),
+                n => format!("an array of {n} arguments"),
+            };
+            error.note.clear();
+        }
+        error
+    })
 }
 
 /// Reads a text as a whole.

@@ -59,6 +59,16 @@ fn is_option(def: &TypeDef) -> bool {
     matches!(def, TypeDef::Option(_))
 }
 
+/// Bytes have a form of their own in a list.
+fn is_byte(def: &TypeDef) -> bool {
+    matches!(def, TypeDef::U8)
+}
+
+/// A map of strings is an object.
+fn is_string(def: &TypeDef) -> bool {
+    matches!(def, TypeDef::String)
+}
+
 /// Numbers outside of JSON's reach, and how they are written.
 const NOT_A_NUMBER: &str = "nan";
 /// Positive infinity.

@@ -10,6 +10,7 @@ use taskcell_wire::{TypeDef, TypeTable};
 
 use super::error::{ValueError, ValueErrorKind, cut, shown};
 use super::text::brief;
+use super::{is_byte, is_string, lookup};
 
 /// Visitor methods that refuse numbers, `true` and `false`; needs a field `reading`.
 macro_rules! refuse_scalars {
@@ -102,7 +103,7 @@ impl<'t> Reading<'t> {
 
     /// Something of another sort than the type.
     pub(super) fn wrong<E: de::Error>(&self, def: &TypeDef, found: Found) -> E {
-        self.fault(ValueErrorKind::Type, brief(self.types, def), found, note(def))
+        self.fault(ValueErrorKind::Type, brief(self.types, def), found, note(self.types, def))
     }
 
     /// Adds the step that led to the error that passes.
@@ -136,35 +137,55 @@ impl<'t> Reading<'t> {
         if let Err(wrong) = std::str::from_utf8(json) {
             let at = wrong.valid_up_to();
             let found = json.get(at).map_or_else(|| "its end".into(), |byte| format!("the byte 0x{byte:02x}"));
-            return ValueError { path, expected: "UTF-8".into(), found, note: String::new(), at: Some(at), kind: ValueErrorKind::NotUtf8 };
+            return ValueError {
+                path,
+                expected: "UTF-8".into(),
+                found,
+                note: String::new(),
+                at: Some(at),
+                kind: ValueErrorKind::NotUtf8,
+            };
         }
         let message = error.to_string();
         let message = message.rfind(" at line ").and_then(|end| message.get(..end)).unwrap_or(&message);
-        // serde_json tells these apart only by their texts; tests pin them.
+        // serde_json points behind the byte that it objects to.
+        let wrong_byte = at.map(|at| at.saturating_sub(1));
+        // It tells these apart only by their texts; tests pin them.
         let (kind, expected, found) = match message {
             "number out of range" => {
                 let found = number_before(json, at).unwrap_or_else(|| "a larger one".into());
-                return ValueError { path, expected: "a number".into(), found, note: f64_range(), at, kind: ValueErrorKind::Range };
+                return ValueError {
+                    path,
+                    expected: "a number".into(),
+                    found,
+                    note: f64_range(),
+                    at,
+                    kind: ValueErrorKind::Range,
+                };
             }
             "recursion limit exceeded" => (ValueErrorKind::TooDeep, "at most 127 levels", "more".to_owned()),
-            "trailing characters" => (ValueErrorKind::Syntax, "one JSON value", after(json, at)),
             _ if error.is_eof() => (ValueErrorKind::Syntax, "more JSON", "the end of the text".into()),
-            _ => (ValueErrorKind::Syntax, "valid JSON", after(json, at)),
+            "trailing characters" => (ValueErrorKind::Syntax, "one JSON value", from(json, wrong_byte)),
+            _ => (ValueErrorKind::Syntax, "valid JSON", from(json, wrong_byte)),
         };
+        let at = if kind == ValueErrorKind::Syntax && !error.is_eof() { wrong_byte } else { at };
         let note = if kind == ValueErrorKind::Syntax { message.to_owned() } else { String::new() };
         ValueError { path, expected: expected.to_owned(), found, note, at, kind }
     }
 }
 
 /// What a type's name alone doesn't say.
-pub(super) fn note(def: &TypeDef) -> &'static str {
+fn note(types: &TypeTable, def: &TypeDef) -> &'static str {
     match def {
         TypeDef::Handle(_) => "a handle can't be given as JSON",
         TypeDef::Variant(_) => r#"as {"case": value}"#,
         TypeDef::Result { .. } => r#"as {"ok": value} or {"error": value}"#,
         TypeDef::Flags(_) => "as an array of names",
-        TypeDef::Tuple(_) | TypeDef::FixedList(..) => "as an array",
-        TypeDef::Record(_) => "as an object",
+        TypeDef::Option(_) => r#"as null or {"some": value}"#,
+        TypeDef::Map(key, _) if !is_string(lookup(types, *key)) => "as an array of pairs",
+        TypeDef::List(element) if is_byte(lookup(types, *element)) => "as base64 or an array",
+        TypeDef::List(_) | TypeDef::Tuple(_) | TypeDef::FixedList(..) => "as an array",
+        TypeDef::Record(_) | TypeDef::Map(..) => "as an object",
         TypeDef::F32 | TypeDef::F64 => r#"a number, "nan", "inf" or "-inf""#,
         TypeDef::Char => "as a string of one character",
         TypeDef::Bool
@@ -177,14 +198,11 @@ pub(super) fn note(def: &TypeDef) -> &'static str {
         | TypeDef::S32
         | TypeDef::S64
         | TypeDef::String
-        | TypeDef::List(_)
-        | TypeDef::Enum(_)
-        | TypeDef::Option(_)
-        | TypeDef::Map(..) => "",
+        | TypeDef::Enum(_) => "",
     }
 }
 
-pub(super) fn f64_range() -> String {
+fn f64_range() -> String {
     format!("{:e} to {:e}", f64::MIN, f64::MAX)
 }
 
@@ -226,9 +244,9 @@ fn number_before(json: &[u8], at: Option<usize>) -> Option<String> {
     (!text.is_empty()).then(|| cut(text, 40))
 }
 
-/// The text from the offset on. serde_json points behind the byte that it objects to.
-fn after(json: &[u8], at: Option<usize>) -> String {
-    let rest = json.get(at.unwrap_or(0).saturating_sub(1)..).unwrap_or_default();
+/// The text from the offset on.
+fn from(json: &[u8], at: Option<usize>) -> String {
+    let rest = json.get(at.unwrap_or(0)..).unwrap_or_default();
     // A little more than is shown, so that the cut is marked; a character torn by the cut is dropped.
     let rest = rest.get(..200).unwrap_or(rest);
     let text = match std::str::from_utf8(rest) {

@@ -1,5 +1,7 @@
 //! The seed that reads one value of one type: scalars here, what has parts in `containers`.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "what a type doesn't take is refused, whatever the type is")]
+
 use std::fmt;
 
 use base64::Engine as _;
@@ -10,7 +12,7 @@ use wasmtime::component::Val;
 use super::error::{ValueErrorKind, shown};
 use super::reading::{Found, Reading, Step};
 use super::text::{brief, brief_names};
-use super::{INFINITY, NEGATIVE_INFINITY, NOT_A_NUMBER, is_option, lookup};
+use super::{INFINITY, NEGATIVE_INFINITY, NOT_A_NUMBER, is_byte, is_option, is_string, lookup};
 
 /// What stands for a value when a text is only checked.
 pub(super) const CHECKED: Val = Val::Bool(true);
@@ -106,8 +108,10 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
             }
             def => Err(match integer_range(def) {
                 // serde_json gives integers beyond 64 bits as floats.
-                Some((least, greatest)) if f < -9.3e18 || f > 1.8e19 => self.out_of(format!("{least} to {greatest}"), f),
-                Some(_) => self.reading.fault(ValueErrorKind::Type, brief(self.reading.types, def), Found::Number(f), "an integer"),
+                Some((least, greatest)) if !(-9.3e18..=1.8e19).contains(&f) => self.out_of(format!("{least} to {greatest}"), f),
+                Some(_) => {
+                    self.reading.fault(ValueErrorKind::Type, brief(self.reading.types, def), Found::Number(f), "an integer")
+                }
                 None => self.reading.wrong(def, Found::Number(f)),
             }),
         }
@@ -145,7 +149,7 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
                 };
                 Ok(if matches!(self.def, TypeDef::F32) { Val::Float32(special) } else { Val::Float64(special.into()) })
             }
-            TypeDef::List(element) if matches!(lookup(reading.types, *element), TypeDef::U8) => {
+            TypeDef::List(element) if is_byte(lookup(reading.types, *element)) => {
                 let bytes = base64(reading, text)?;
                 reading.spend(bytes.len())?;
                 Ok(if BUILD { Val::List(bytes.into_iter().map(Val::U8).collect()) } else { CHECKED })
@@ -171,7 +175,7 @@ pub(super) fn named<'n, E: de::Error>(
 pub(super) fn base64<E: de::Error>(reading: &Reading, text: &str) -> Result<Vec<u8>, E> {
     base64::engine::general_purpose::STANDARD.decode(text).map_err(|why| {
         let why = why.to_string();
-        reading.fault(ValueErrorKind::Syntax, "base64 (standard alphabet, padded)".into(), Found::Text(shown(text)), &why)
+        reading.fault(ValueErrorKind::Type, "base64 (standard alphabet, padded)".into(), Found::Text(shown(text)), &why)
     })
 }
 
@@ -232,9 +236,7 @@ impl<'de, const BUILD: bool> Visitor<'de> for Seed<'_, '_, BUILD> {
             }
             TypeDef::Tuple(parts) => Ok(Val::Tuple(self.exactly(seq, parts.iter().copied())?)),
             TypeDef::Flags(names) => self.flags(seq, names),
-            TypeDef::Map(key, value) if !matches!(lookup(self.reading.types, *key), TypeDef::String) => {
-                self.pairs(seq, *key, *value)
-            }
+            TypeDef::Map(key, value) if !is_string(lookup(self.reading.types, *key)) => self.pairs(seq, *key, *value),
             _ => Err(self.wrong("an array")),
         }
     }
@@ -258,7 +260,7 @@ impl<'de, const BUILD: bool> Visitor<'de> for Seed<'_, '_, BUILD> {
                 let (_, payload) = self.case(map, 1, |_| Some(("some", Some(*some))))?;
                 Ok(Val::Option(payload.map(Box::new)))
             }
-            TypeDef::Map(key, value) if matches!(lookup(self.reading.types, *key), TypeDef::String) => self.map(map, *value),
+            TypeDef::Map(key, value) if is_string(lookup(self.reading.types, *key)) => self.map(map, *value),
             _ => Err(self.wrong("an object")),
         }
     }

@@ -168,12 +168,8 @@ mod tests {
         let counts = types.add(TypeDef::Record(vec![("lines".into(), u64), ("words".into(), u64)])).unwrap();
         let error = types.add(TypeDef::Variant(vec![("empty".into(), None), ("bad".into(), Some(byte))])).unwrap();
         let result = types.add(TypeDef::Result { ok: Some(counts), error: Some(error) }).unwrap();
-        let sig = Signature {
-            name: "count-words".into(),
-            params: vec![("text".into(), bytes)],
-            result: Some(result),
-            is_async: false,
-        };
+        let sig =
+            Signature { name: "count-words".into(), params: vec![("text".into(), bytes)], result: Some(result), is_async: false };
         assert_eq!(
             signature_text(&types, &sig),
             "count-words: func(text: list<u8>) -> result<record { lines: u64, words: u64 }, variant { empty, bad(u8) }>"

@@ -13,7 +13,7 @@ use super::bytes::{put_base64, put_string};
 use super::error::{ValueError, ValueErrorKind};
 use super::reading::{Step, path};
 use super::text::brief;
-use super::{DEPTH, INFINITY, NEGATIVE_INFINITY, NOT_A_NUMBER, is_option, lookup};
+use super::{DEPTH, INFINITY, NEGATIVE_INFINITY, NOT_A_NUMBER, is_byte, is_option, is_string, lookup};
 
 /// Appends a value as one line of JSON, without a newline, of at most `limit` bytes.
 ///
@@ -26,7 +26,7 @@ pub fn value_to_json(types: &TypeTable, ty: TypeId, val: &Val, limit: usize, out
     let written = written.and_then(|()| if line.out.len() > line.end { Err(Box::new(Fault::TooLong)) } else { Ok(()) });
     written.map_err(|fault| {
         out.truncate(start);
-        fault.into_error(limit)
+        (*fault).into_error(limit)
     })
 }
 
@@ -39,8 +39,8 @@ enum Fault {
 }
 
 impl Fault {
-    fn into_error(self: Box<Self>, limit: usize) -> ValueError {
-        let (kind, expected, found, steps) = match *self {
+    fn into_error(self, limit: usize) -> ValueError {
+        let (kind, expected, found, steps) = match self {
             Self::TooLong => return ValueError::too_long(limit),
             Self::TooDeep => (ValueErrorKind::TooDeep, format!("at most {DEPTH} levels"), "more", Vec::new()),
             Self::Unlike(expected, found, steps) => (ValueErrorKind::Type, expected, found, steps),
@@ -71,8 +71,8 @@ impl Line<'_> {
             (TypeDef::S16, Val::S16(n)) => self.integer(*n),
             (TypeDef::S32, Val::S32(n)) => self.integer(*n),
             (TypeDef::S64, Val::S64(n)) => self.integer(*n),
-            (TypeDef::F32, Val::Float32(f)) => put_float(self.out, *f, f64::from(*f)),
-            (TypeDef::F64, Val::Float64(f)) => put_float(self.out, *f, *f),
+            (TypeDef::F32, Val::Float32(f)) => put_f32(self.out, *f),
+            (TypeDef::F64, Val::Float64(f)) => put_f64(self.out, *f),
             (TypeDef::Char, Val::Char(c)) => put_string(self.out, c.encode_utf8(&mut [0; 4])),
             (TypeDef::String, Val::String(text)) => return self.string(text),
             _ => return self.nested(def, val),
@@ -93,10 +93,11 @@ impl Line<'_> {
     fn parts(&mut self, def: &TypeDef, val: &Val) -> Written {
         let types = self.types;
         match (def, val) {
-            (TypeDef::List(element), Val::List(values)) => match lookup(types, *element) {
-                TypeDef::U8 => self.bytes(values),
-                element => self.array(values.iter().map(|value| (element, value))),
-            },
+            (TypeDef::List(element), Val::List(values)) if is_byte(lookup(types, *element)) => self.bytes(values),
+            (TypeDef::List(element), Val::List(values)) => {
+                let element = lookup(types, *element);
+                self.array(values.iter().map(|value| (element, value)))
+            }
             (TypeDef::FixedList(element, length), Val::FixedLengthList(values)) if same(*length, values.len()) => {
                 let element = lookup(types, *element);
                 self.array(values.iter().map(|value| (element, value)))
@@ -200,7 +201,7 @@ impl Line<'_> {
     }
 
     fn map(&mut self, key: &TypeDef, value: &TypeDef, pairs: &[(Val, Val)]) -> Written {
-        if !matches!(key, TypeDef::String) {
+        if !is_string(key) {
             self.out.push(b'[');
             for (index, (k, v)) in pairs.iter().enumerate() {
                 if index > 0 {
@@ -278,13 +279,25 @@ fn same(length: u32, found: usize) -> bool {
     usize::try_from(length).is_ok_and(|length| length == found)
 }
 
-/// A float as the shortest decimal that reads back to it, or the name of what JSON has no number for.
-pub(super) fn put_float<F: zmij::Float>(out: &mut Vec<u8>, shortest: F, value: f64) {
-    if value.is_finite() {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(shortest).as_bytes());
+/// An f32 as the shortest decimal that reads back to it.
+pub(super) fn put_f32(out: &mut Vec<u8>, f: f32) {
+    /// Readers of JSON round a number to f64 first and then to f32. Of all f32 (an exhaustive search), only for this one and its negative
+    /// that gives another than itself: 7.038531e-26. It gets the digits of an f64.
+    const ROUNDED_TWICE: u32 = 0x15ae_43fd;
+    if f.is_finite() && f.abs().to_bits() != ROUNDED_TWICE {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(f).as_bytes());
+    } else {
+        put_f64(out, f.into());
+    }
+}
+
+/// An f64 as the shortest decimal that reads back to it, or the name of what JSON has no number for.
+pub(super) fn put_f64(out: &mut Vec<u8>, f: f64) {
+    if f.is_finite() {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(f).as_bytes());
         return;
     }
-    let name = match value {
+    let name = match f {
         f64::INFINITY => INFINITY,
         f64::NEG_INFINITY => NEGATIVE_INFINITY,
         _ => NOT_A_NUMBER,

@@ -1,0 +1,58 @@
+//! Resource limits of a child.
+//!
+//! Most are set between fork and exec, so they hold even while the child's own start-up code runs. Two wait for
+//! [`FilesLocked::lock_syscalls`](crate::FilesLocked::lock_syscalls): the file size, because it binds memfds too and the
+//! engine writes its memory images into one during warm-up, and the number of processes, because it counts threads.
+//!
+//! An address-space cap is for the compiler only: an engine that runs wasm reserves gigabytes that it never touches.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Caps that the supervisor puts on a child before it executes. `None` leaves the supervisor's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Address space in bytes (`RLIMIT_AS`). For the compiler only.
+    pub memory_bytes: Option<u64>,
+    /// Processor time in seconds (`RLIMIT_CPU`); the process is killed one second after the warning signal.
+    pub cpu_seconds: Option<u64>,
+    /// Number of open descriptors (`RLIMIT_NOFILE`).
+    pub open_files: Option<u64>,
+    /// Size in bytes of any file or memfd that the child writes to (`RLIMIT_FSIZE`).
+    pub file_bytes: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory_bytes: None, cpu_seconds: None, open_files: Some(64), file_bytes: None }
+    }
+}
+
+impl Limits {
+    /// The limits as pairs for the fork path, computed where allocation is still allowed. A cap above the hard limit we
+    /// live under becomes that limit: raising it would fail, and the stricter cap is what the administrator wants.
+    pub(crate) fn settings(self) -> Vec<(Resource, Rlimit)> {
+        let caps = [
+            (Resource::Core, Some(0)),
+            (Resource::As, self.memory_bytes),
+            (Resource::Cpu, self.cpu_seconds),
+            (Resource::Nofile, self.open_files),
+            (Resource::Fsize, self.file_bytes),
+        ];
+        caps.into_iter()
+            .filter_map(|(resource, cap)| {
+                let cap = cap?;
+                let ceiling = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+                // Processor time: the soft limit only warns (and kills by default), the hard one a second later kills for sure.
+                let hard = if resource == Resource::Cpu { cap.saturating_add(1) } else { cap };
+                Some((resource, Rlimit { current: Some(cap.min(ceiling)), maximum: Some(hard.min(ceiling)) }))
+            })
+            .collect()
+    }
+}
+
+/// Sets one limit of the calling process, soft and hard; never above the hard limit in force.
+pub(crate) fn lower(resource: Resource, cap: u64) -> rustix::io::Result<()> {
+    let ceiling = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let cap = Some(cap.min(ceiling));
+    setrlimit(resource, Rlimit { current: cap, maximum: cap })
+}

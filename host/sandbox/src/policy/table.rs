@@ -1,0 +1,207 @@
+//! The tables themselves. To add a call: a line here with its reason, and take it off the list of `tests/confinement`
+//! if it stood there.
+//!
+//! Calls in [`COMMON`] that look idle serve the ways to die: a panic message, `abort`, a stack overflow's report. A process
+//! that cannot die properly is reported as a sandbox violation, which it was not.
+
+use super::{Answer, Check, Operand, Rule};
+
+const fn allow(number: i64, name: &'static str, reason: &'static str) -> Rule {
+    Rule { name, number, answer: Answer::Allow, reason }
+}
+
+const fn allow_if(number: i64, name: &'static str, groups: &'static [&'static [Check]], reason: &'static str) -> Rule {
+    Rule { name, number, answer: Answer::AllowIf(groups), reason }
+}
+
+const fn refuse(number: i64, name: &'static str, error: i32, reason: &'static str) -> Rule {
+    Rule { name, number, answer: Answer::Refuse(error), reason }
+}
+
+const fn is(argument: u8, number: u32) -> Check {
+    Check { argument, mask: u32::MAX, equals: Operand::Number(number) }
+}
+
+#[expect(clippy::cast_sign_loss, reason = "command numbers are positive; the kernel sees them as 32 bits either way")]
+const fn is_command(argument: u8, command: i32) -> Check {
+    is(argument, command as u32)
+}
+
+/// The protection argument of mmap and mprotect, without the right to execute.
+const NOT_EXECUTABLE: &[&[Check]] = &[&[Check { argument: 2, mask: PROT_EXEC, equals: Operand::Number(0) }]];
+const PROT_EXEC: u32 = 0x4;
+
+/// What a `clone` for a thread has set, and what would make it a process, a namespace or a traced task.
+const THREAD: u32 = bits(libc::CLONE_THREAD | libc::CLONE_VM | libc::CLONE_SIGHAND);
+const NOT_A_THREAD: u32 = bits(
+    libc::CLONE_NEWNS
+        | libc::CLONE_NEWCGROUP
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUSER
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET
+        | libc::CLONE_PTRACE
+        | libc::CLONE_VFORK
+        | libc::CLONE_PIDFD
+        | libc::CLONE_PARENT
+        | libc::CLONE_IO,
+);
+
+#[expect(clippy::cast_sign_loss, reason = "a set of flags in 32 bits")]
+const fn bits(flags: i32) -> u32 {
+    flags as u32
+}
+
+/// `PAGEMAP_SCAN`, which tells which pages of its own memory a process has written.
+const PAGEMAP_SCAN: u32 = 0xc060_6610;
+/// `FIONBIO`, by which the standard library makes a socket non-blocking.
+const FIONBIO: u32 = 0x5421;
+const PR_SET_NAME: i32 = libc::PR_SET_NAME;
+
+const NO_FILES: &str = "a backtrace, a locale or a processor count is looked for in files: not found is a good answer";
+
+pub(super) const COMMON: &[Rule] = &[
+    allow(libc::SYS_read, "read", "frames from the supervisor, counts from an eventfd"),
+    allow(libc::SYS_write, "write", "frames to the supervisor, panic messages to standard error"),
+    allow(libc::SYS_readv, "readv", "a frame's head and body at once"),
+    allow(libc::SYS_writev, "writev", "several frames at once; the standard library's panic message"),
+    allow(libc::SYS_recvfrom, "recvfrom", "frames from the supervisor without blocking"),
+    allow(libc::SYS_sendto, "sendto", "frames to the supervisor without SIGPIPE"),
+    allow(libc::SYS_recvmsg, "recvmsg", "frames with a descriptor, which only the supervisor can send"),
+    allow(libc::SYS_sendmsg, "sendmsg", "several frames at once without SIGPIPE"),
+    allow(libc::SYS_shutdown, "shutdown", "end of one direction of the socket to the supervisor"),
+    allow(libc::SYS_close, "close", "descriptors that are done with"),
+    #[cfg(target_arch = "x86_64")]
+    allow(libc::SYS_poll, "poll", "waiting for the supervisor"),
+    allow(libc::SYS_ppoll, "ppoll", "waiting for the supervisor"),
+    #[cfg(target_arch = "x86_64")]
+    allow(libc::SYS_epoll_wait, "epoll_wait", "waiting for the supervisor"),
+    allow(libc::SYS_epoll_pwait, "epoll_pwait", "waiting for the supervisor"),
+    allow(libc::SYS_epoll_ctl, "epoll_ctl", "what to wait for, in an epoll instance made earlier"),
+    allow(libc::SYS_timerfd_settime, "timerfd_settime", "when to wake, by a timer made earlier"),
+    allow(libc::SYS_futex, "futex", "locks and parking between the process's threads"),
+    allow(libc::SYS_fstat, "fstat", "size of a descriptor that is already open"),
+    allow(libc::SYS_lseek, "lseek", "position in a memfd that is already open"),
+    allow_if(
+        libc::SYS_fcntl,
+        "fcntl",
+        &[
+            &[is_command(1, libc::F_GETFL)],
+            &[is_command(1, libc::F_SETFL)],
+            &[is_command(1, libc::F_GETFD)],
+            &[is_command(1, libc::F_SETFD)],
+            &[is_command(1, libc::F_DUPFD_CLOEXEC)],
+        ],
+        "flags and copies of descriptors; the standard library's check before a close",
+    ),
+    allow_if(libc::SYS_mmap, "mmap", NOT_EXECUTABLE, "memory for the allocator and for guests, never executable"),
+    allow_if(libc::SYS_mprotect, "mprotect", NOT_EXECUTABLE, "guests' memory grows into reserved space, never executable"),
+    allow(libc::SYS_munmap, "munmap", "memory given back"),
+    allow(libc::SYS_mremap, "mremap", "large allocations grow in place"),
+    allow(libc::SYS_madvise, "madvise", "pages given back, and zeroed between tasks"),
+    allow(libc::SYS_brk, "brk", "the allocator's first region"),
+    allow(libc::SYS_rt_sigreturn, "rt_sigreturn", "every guest trap returns from a signal handler"),
+    allow(libc::SYS_rt_sigprocmask, "rt_sigprocmask", "abort, and threads that start or end"),
+    allow(libc::SYS_rt_sigaction, "rt_sigaction", "a fault that is not a guest's gets its default action back, and kills"),
+    allow(libc::SYS_sigaltstack, "sigaltstack", "a thread's stack for signal handlers is taken down when it ends"),
+    allow_if(
+        libc::SYS_tgkill,
+        "tgkill",
+        &[&[Check { argument: 0, mask: u32::MAX, equals: Operand::OwnPid }]],
+        "abort, which signals its own thread; own process only",
+    ),
+    allow(libc::SYS_getpid, "getpid", "abort looks up its own process"),
+    allow(libc::SYS_gettid, "gettid", "abort looks up its own thread"),
+    allow(libc::SYS_getppid, "getppid", "is the supervisor still there"),
+    allow(libc::SYS_clock_gettime, "clock_gettime", "time, where the kernel does not offer it without a call"),
+    allow(libc::SYS_clock_getres, "clock_getres", "the resolution of a guest's clock"),
+    allow(libc::SYS_clock_nanosleep, "clock_nanosleep", "the watch thread's tick"),
+    allow(libc::SYS_nanosleep, "nanosleep", "short pauses"),
+    allow(libc::SYS_gettimeofday, "gettimeofday", "time, where the kernel does not offer it without a call"),
+    allow(libc::SYS_getrandom, "getrandom", "hash seeds and guests' random bytes"),
+    allow(libc::SYS_sched_yield, "sched_yield", "spinning that gives way"),
+    allow(libc::SYS_sched_getaffinity, "sched_getaffinity", "how many processors may be used"),
+    allow(libc::SYS_getcpu, "getcpu", "on which processor this is, where the kernel does not offer it without a call"),
+    allow(libc::SYS_getrusage, "getrusage", "the process's own use of time and memory"),
+    allow(libc::SYS_restart_syscall, "restart_syscall", "the kernel's own way to go on after a stop signal"),
+    allow(libc::SYS_exit, "exit", "end of a thread"),
+    allow(libc::SYS_exit_group, "exit_group", "end of the process"),
+    #[cfg(target_arch = "x86_64")]
+    refuse(libc::SYS_open, "open", libc::EACCES, NO_FILES),
+    refuse(libc::SYS_openat, "openat", libc::EACCES, NO_FILES),
+    #[cfg(target_arch = "x86_64")]
+    refuse(libc::SYS_stat, "stat", libc::EACCES, NO_FILES),
+    #[cfg(target_arch = "x86_64")]
+    refuse(libc::SYS_lstat, "lstat", libc::EACCES, NO_FILES),
+    refuse(libc::SYS_newfstatat, "newfstatat", libc::EACCES, NO_FILES),
+    refuse(libc::SYS_statx, "statx", libc::EACCES, NO_FILES),
+    #[cfg(target_arch = "x86_64")]
+    refuse(libc::SYS_access, "access", libc::EACCES, NO_FILES),
+    refuse(libc::SYS_faccessat, "faccessat", libc::EACCES, NO_FILES),
+    #[cfg(target_arch = "x86_64")]
+    refuse(libc::SYS_readlink, "readlink", libc::EACCES, NO_FILES),
+    refuse(libc::SYS_readlinkat, "readlinkat", libc::EACCES, NO_FILES),
+    refuse(libc::SYS_getcwd, "getcwd", libc::EACCES, NO_FILES),
+];
+
+pub(super) const WORKER: &[Rule] = &[allow_if(
+    libc::SYS_ioctl,
+    "ioctl",
+    &[&[is(1, PAGEMAP_SCAN)], &[is(1, FIONBIO)]],
+    "which pages a task wrote, asked of a descriptor opened earlier; a socket's blocking mode",
+)];
+
+/// The compiler may start threads, because its pool may grow while it works, but no process: `clone` is judged by its flags,
+/// and `clone3`, whose flags lie in memory where a filter can't see them, is answered as by an older kernel, upon which
+/// the C library falls back to `clone`.
+pub(super) const COMPILER: &[Rule] = &[
+    refuse(libc::SYS_clone3, "clone3", libc::ENOSYS, "its flags can't be checked; the C library falls back to clone"),
+    allow_if(
+        libc::SYS_clone,
+        "clone",
+        &[&[Check { argument: 0, mask: THREAD | NOT_A_THREAD, equals: Operand::Number(THREAD) }]],
+        "threads of the compiler's pool; flags of a process or a namespace are not accepted",
+    ),
+    allow(libc::SYS_set_robust_list, "set_robust_list", "a thread starts"),
+    allow(libc::SYS_rseq, "rseq", "a thread starts"),
+    allow_if(libc::SYS_prctl, "prctl", &[&[is_command(0, PR_SET_NAME)]], "a thread gets its name, and nothing else"),
+    allow_if(libc::SYS_ioctl, "ioctl", &[&[is(1, FIONBIO)]], "a socket's blocking mode"),
+    allow(libc::SYS_pread64, "pread64", "the component's bytes in a memfd"),
+    allow(libc::SYS_pwrite64, "pwrite64", "compiled code into a memfd"),
+    allow(libc::SYS_ftruncate, "ftruncate", "room for compiled code in a memfd"),
+    allow(libc::SYS_fallocate, "fallocate", "room for compiled code in a memfd"),
+];
+
+const WASI: &str = "files below a granted directory; Landlock judges which";
+
+pub(super) const DIRECTORIES: &[Rule] = &[
+    allow(libc::SYS_openat, "openat", WASI),
+    allow(libc::SYS_openat2, "openat2", WASI),
+    allow(libc::SYS_newfstatat, "newfstatat", WASI),
+    allow(libc::SYS_statx, "statx", WASI),
+    allow(libc::SYS_faccessat, "faccessat", WASI),
+    allow(libc::SYS_faccessat2, "faccessat2", WASI),
+    allow(libc::SYS_readlinkat, "readlinkat", WASI),
+    allow(libc::SYS_getdents64, "getdents64", WASI),
+    allow(libc::SYS_fstatfs, "fstatfs", WASI),
+    allow(libc::SYS_pread64, "pread64", WASI),
+    allow(libc::SYS_pwrite64, "pwrite64", WASI),
+    allow(libc::SYS_preadv, "preadv", WASI),
+    allow(libc::SYS_pwritev, "pwritev", WASI),
+    allow(libc::SYS_preadv2, "preadv2", WASI),
+    allow(libc::SYS_pwritev2, "pwritev2", WASI),
+    allow(libc::SYS_ftruncate, "ftruncate", WASI),
+    allow(libc::SYS_fallocate, "fallocate", WASI),
+    allow(libc::SYS_fsync, "fsync", WASI),
+    allow(libc::SYS_fdatasync, "fdatasync", WASI),
+    allow(libc::SYS_fadvise64, "fadvise64", WASI),
+    allow(libc::SYS_mkdirat, "mkdirat", WASI),
+    allow(libc::SYS_unlinkat, "unlinkat", WASI),
+    #[cfg(target_arch = "x86_64")]
+    allow(libc::SYS_renameat, "renameat", WASI),
+    allow(libc::SYS_renameat2, "renameat2", WASI),
+    allow(libc::SYS_linkat, "linkat", WASI),
+    allow(libc::SYS_symlinkat, "symlinkat", WASI),
+    allow(libc::SYS_utimensat, "utimensat", WASI),
+];

@@ -1,0 +1,112 @@
+//! Running a compile child.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use taskcell_sandbox::{Child, MappedBytes, Role, SpawnOptions, Strictness, Termination};
+use taskcell_wire::limits::{INTERFACE_FRAME, MIB};
+use taskcell_wire::{FrameBuffer, FromCompiler, Limits, PROTOCOL_VERSION, ToCompiler, codec, encode};
+
+use crate::cache::Entry;
+use crate::error::Error;
+
+/// Processor time of one compile, in seconds. The largest component seen, a Python interpreter of 18 MB, takes 30.
+const CPU_SECONDS: u64 = 240;
+/// Wall time of one compile, in seconds.
+const WALL_SECONDS: u64 = 480;
+/// Address space of one compile, in bytes.
+const MEMORY_BYTES: u64 = 6 * 1024 * MIB;
+/// How long the code of one component may be, in bytes.
+const CODE_BYTES: u64 = 1024 * MIB;
+/// How often progress is told.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Compiles `component` in a confined child and gives its code. `progress` is called now and then with the time that passed.
+pub(crate) fn compile(
+    name: &str,
+    component: &[u8],
+    limits: &Limits,
+    strictness: Strictness,
+    progress: &mut dyn FnMut(Duration),
+) -> Result<Entry, Error> {
+    let memory = |error: taskcell_sandbox::MemfdError| Error::System(std::io::Error::other(error));
+    let input = taskcell_sandbox::sealed_memfd("taskcell-component", component).map_err(memory)?;
+    let code = taskcell_sandbox::writable_memfd("taskcell-code").map_err(memory)?;
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let given = code.try_clone().map_err(Error::System)?;
+    let mut options = SpawnOptions::new(Role::Compiler, strictness, vec![theirs, input, given]);
+    options.limits.memory_bytes = Some(MEMORY_BYTES);
+    options.limits.cpu_seconds = Some(CPU_SECONDS);
+    options.limits.file_bytes = Some(CODE_BYTES);
+    let mut child = taskcell_sandbox::spawn(options)?;
+
+    let strict = strictness == Strictness::Required;
+    let mut question = Vec::new();
+    encode(&ToCompiler::Compile { version: PROTOCOL_VERSION, limits: limits.clone(), strict }, INTERFACE_FRAME, &mut question)?;
+    // A question is far shorter than a socket's buffer, so this does not wait; a failure shows as the end of the answer.
+    let _ = rustix::io::write(&ours, &question);
+    let failed = |why: String| Error::Compile { name: name.to_owned(), why };
+    match receive(&ours, progress) {
+        Ok(FromCompiler::Compiled(compiled)) => {
+            compiled.interface.check()?;
+            taskcell_sandbox::seal(&code).map_err(memory)?;
+            let mapped = MappedBytes::map(code.as_fd()).map_err(memory)?;
+            Ok(Entry { interface: compiled.interface, code: mapped.to_vec() })
+        }
+        Ok(FromCompiler::Refused(refusal)) => Err(Error::Refused { name: name.to_owned(), refusal }),
+        Err(Silence::TimeUp) => Err(failed(format!("it takes longer than {WALL_SECONDS} s"))),
+        Err(Silence::Ended) => Err(failed(ending(&mut child))),
+        Err(Silence::Broken(error)) => Err(failed(format!("the compile child broke the protocol: {error}"))),
+    }
+}
+
+enum Silence {
+    TimeUp,
+    Ended,
+    Broken(taskcell_wire::WireError),
+}
+
+fn receive(socket: &OwnedFd, progress: &mut dyn FnMut(Duration)) -> Result<FromCompiler, Silence> {
+    let began = Instant::now();
+    let mut buffer = FrameBuffer::new(INTERFACE_FRAME);
+    loop {
+        match buffer.next_frame() {
+            Ok(Some(frame)) => return codec::decode(frame).map_err(Silence::Broken),
+            Ok(None) => {}
+            Err(error) => return Err(Silence::Broken(error)),
+        }
+        let passed = began.elapsed();
+        if passed.as_secs() >= WALL_SECONDS {
+            return Err(Silence::TimeUp);
+        }
+        progress(passed);
+        let wait = Timespec { tv_sec: 0, tv_nsec: LOOK.as_nanos().try_into().unwrap_or(0) };
+        let mut fds = [PollFd::new(socket, PollFlags::IN)];
+        match poll(&mut fds, Some(&wait)) {
+            Ok(0) | Err(_) => continue,
+            Ok(_) => {}
+        }
+        match rustix::io::read(socket, buffer.space()) {
+            Ok(0) => return Err(Silence::Ended),
+            Ok(count) => buffer.filled(count),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return Err(Silence::Ended),
+        }
+    }
+}
+
+/// Why a child that gave no answer ended, for people.
+fn ending(child: &mut Child) -> String {
+    let killed = child.kill();
+    match child.wait() {
+        Ok(Termination::Signalled { signal: 24, .. }) => format!("it takes more than {CPU_SECONDS} s of processor time"),
+        Ok(Termination::Signalled { signal: 6, .. }) => {
+            format!("the compiler gave up, most likely for want of memory (the most is {} MiB)", MEMORY_BYTES / MIB)
+        }
+        Ok(Termination::Signalled { signal: 31, .. }) => "the compiler was killed for a forbidden system call".into(),
+        Ok(other) => format!("the compile child {other}"),
+        Err(error) => format!("the compile child is lost: {error}{}", killed.map_or_else(|e| format!(", {e}"), |()| String::new())),
+    }
+}

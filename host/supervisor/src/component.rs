@@ -1,0 +1,264 @@
+//! A component that is ready to be run: its description, and its code in a sealed memory file.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use taskcell_engine::values;
+use taskcell_sandbox::Strictness;
+use taskcell_wire::{Interface, Limits, Signature, TaskIndex, TypeDef, TypeId, TypeTable};
+
+use crate::cache::{Cache, Key};
+use crate::error::Error;
+use crate::{compile, source};
+
+/// Where a component's code came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It was compiled now, in this time.
+    Compiled(Duration),
+    /// The cache had it.
+    Cached,
+}
+
+/// A component that was read, checked and compiled.
+///
+/// Cheap to clone; many pools can run one component.
+#[derive(Debug, Clone)]
+pub struct Component {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    name: String,
+    interface: Interface,
+    code: OwnedFd,
+    limits: Limits,
+    origin: Origin,
+}
+
+/// How to read and compile a component.
+pub struct ComponentOptions<'a> {
+    /// What its guests may use; the stack and fuel change the code.
+    pub limits: Limits,
+    /// Whether the compile child refuses to work without every required layer of the sandbox.
+    pub strictness: Strictness,
+    /// Whether to look into the cache and keep the code there.
+    pub cache: bool,
+    /// Called about ten times a second while compiling, with the time that passed.
+    pub progress: Option<&'a mut dyn FnMut(Duration)>,
+}
+
+impl std::fmt::Debug for ComponentOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ComponentOptions").field("limits", &self.limits).field("cache", &self.cache).finish_non_exhaustive()
+    }
+}
+
+impl Default for ComponentOptions<'_> {
+    fn default() -> Self {
+        Self { limits: Limits::default(), strictness: Strictness::Required, cache: true, progress: None }
+    }
+}
+
+impl Component {
+    /// Reads a component from a file and compiles it, or finds it compiled in the cache.
+    ///
+    /// # Errors
+    /// [`Error::Read`] and its kin if there is no such file; [`Error::Refused`] if it can't be run here; [`Error::Compile`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open_with(path, ComponentOptions::default())
+    }
+
+    /// Like [`open`](Self::open), with options.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: impl AsRef<Path>, options: ComponentOptions<'_>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        Self::from_bytes(&path.display().to_string(), &source::read(path)?, options)
+    }
+
+    /// Compiles a component from bytes: binary or text, or a core module that can be made into a component. `name` stands for it
+    /// in messages.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_bytes(name: &str, bytes: &[u8], options: ComponentOptions<'_>) -> Result<Self, Error> {
+        let ComponentOptions { limits, strictness, cache, mut progress } = options;
+        let cache = if cache { Cache::of_user() } else { None };
+        let key = Key::new(bytes, &limits);
+        let cached = cache.as_ref().and_then(|cache| cache.get(&key));
+        let (entry, origin) = match cached {
+            Some(entry) => (entry, Origin::Cached),
+            None => {
+                let mut took = Duration::ZERO;
+                let mut told = |passed| {
+                    took = passed;
+                    if let Some(progress) = progress.as_mut() {
+                        progress(passed);
+                    }
+                };
+                let entry = compile::compile(name, bytes, &limits, strictness, &mut told)?;
+                if let Some(cache) = &cache {
+                    cache.put(&key, &entry);
+                }
+                (entry, Origin::Compiled(took))
+            }
+        };
+        let code = taskcell_sandbox::sealed_memfd("taskcell-code", &entry.code).map_err(|error| Error::System(std::io::Error::other(error)))?;
+        Ok(Self { inner: Arc::new(Inner { name: name.to_owned(), interface: entry.interface, code, limits, origin }) })
+    }
+
+    /// What it is called in messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Its exports, imports and types.
+    #[must_use]
+    pub fn interface(&self) -> &Interface {
+        &self.inner.interface
+    }
+
+    /// Where its code came from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.inner.origin
+    }
+
+    /// What its guests may use.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    pub(crate) fn code(&self) -> &OwnedFd {
+        &self.inner.code
+    }
+
+    /// Finds an export by its full name, or by the function's name alone if only one interface has it.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTask`] with similar names.
+    pub fn task(&self, name: &str) -> Result<TaskIndex, Error> {
+        let tasks = &self.inner.interface.tasks;
+        values::find_task(&self.inner.interface, name)
+            .ok_or_else(|| {
+                let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+                Error::NoSuchTask { name: self.inner.name.clone(), task: name.to_owned(), nearest: nearest(name, &names) }
+            })
+    }
+
+    /// The signature of an export that [`task`](Self::task) found.
+    #[must_use]
+    pub fn signature(&self, task: TaskIndex) -> Option<&Signature> {
+        self.inner.interface.tasks.get(usize::from(task.0))
+    }
+
+    /// The first import that nobody provides.
+    ///
+    /// # Errors
+    /// [`Error::MissingImport`].
+    pub fn check_imports(&self) -> Result<(), Error> {
+        match self.inner.interface.imports.iter().find(|import| !import.provided) {
+            None => Ok(()),
+            Some(import) => Err(Error::MissingImport { name: self.inner.name.clone(), import: import.name.clone() }),
+        }
+    }
+
+    /// Whether an export can be called with values: neither a parameter nor the result is a handle.
+    ///
+    /// # Errors
+    /// [`Error::NotRunnable`] with the first part that is.
+    pub fn check_runnable(&self, task: TaskIndex) -> Result<(), Error> {
+        let Some(signature) = self.signature(task) else { return Ok(()) };
+        let types = &self.inner.interface.types;
+        let params = signature.params.iter().map(|(name, ty)| (format!("parameter {name}"), *ty));
+        let result = signature.result.iter().map(|ty| ("result".to_owned(), *ty));
+        for (part, ty) in params.chain(result) {
+            if holds_handle(types, ty) {
+                let ty = values::type_text(types, ty);
+                return Err(Error::NotRunnable { task: signature.name.clone(), part, ty });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks one input of an export, as JSON.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the place in the value, what was expected and what was found.
+    pub fn check_input(&self, task: TaskIndex, json: &[u8]) -> Result<(), Error> {
+        let Some(signature) = self.signature(task) else { return Ok(()) };
+        values::check_json(&self.inner.interface.types, signature, json)
+            .map_err(|error| Error::Input { task: signature.name.clone(), why: error.to_string() })
+    }
+}
+
+/// Whether a value of the type has a handle in it. A type names only earlier ones, so one pass over the table up to it is enough.
+fn holds_handle(types: &TypeTable, ty: TypeId) -> bool {
+    let mut holds: Vec<bool> = Vec::new();
+    for at in 0..=ty.0 {
+        let part = |ty: &TypeId| holds.get(ty.0 as usize).copied().unwrap_or(false);
+        let held = match types.get(TypeId(at)) {
+            Some(TypeDef::Handle(_)) => true,
+            Some(TypeDef::List(t) | TypeDef::FixedList(t, _) | TypeDef::Option(t)) => part(t),
+            Some(TypeDef::Map(k, v)) => part(k) || part(v),
+            Some(TypeDef::Record(fields)) => fields.iter().any(|(_, t)| part(t)),
+            Some(TypeDef::Tuple(parts)) => parts.iter().any(part),
+            Some(TypeDef::Variant(cases)) => cases.iter().filter_map(|(_, t)| t.as_ref()).any(part),
+            Some(TypeDef::Result { ok, error }) => [ok, error].into_iter().flatten().any(part),
+            Some(
+                TypeDef::Bool
+                | TypeDef::U8
+                | TypeDef::U16
+                | TypeDef::U32
+                | TypeDef::U64
+                | TypeDef::S8
+                | TypeDef::S16
+                | TypeDef::S32
+                | TypeDef::S64
+                | TypeDef::F32
+                | TypeDef::F64
+                | TypeDef::Char
+                | TypeDef::String
+                | TypeDef::Enum(_)
+                | TypeDef::Flags(_),
+            )
+            | None => false,
+        };
+        holds.push(held);
+    }
+    holds.last().copied().unwrap_or(false)
+}
+
+/// The names most like `name`, best first; all of them if none is alike and they are few.
+fn nearest(name: &str, names: &[&str]) -> Vec<String> {
+    let alike = |other: &&str| {
+        let short = other.rsplit('#').next().unwrap_or(other);
+        strsim::jaro_winkler(name, other).max(strsim::jaro_winkler(name, short))
+    };
+    let mut scored: Vec<(f64, &str)> = names.iter().map(|other| (alike(other), *other)).filter(|(score, _)| *score > 0.75).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    if scored.is_empty() && names.len() <= 8 {
+        return names.iter().map(|&name| name.to_owned()).collect();
+    }
+    scored.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn similar_names_are_offered_best_first() {
+        let names = ["count-words", "count-lines", "a:b/c@1.0.0#area"];
+        assert_eq!(nearest("count-word", &names).first().map(String::as_str), Some("count-words"));
+        assert_eq!(nearest("aera", &names), ["a:b/c@1.0.0#area"]);
+        assert_eq!(nearest("zzz", &names).len(), 3, "none is alike, so all are told");
+    }
+}

@@ -1,0 +1,511 @@
+//! The one owner of a pool's state and of its workers' sockets.
+//!
+//! A turn waits for readiness, reads frames, tells the broker, carries out its effects, and writes. No thread hop lies between a
+//! worker's bytes and the broker. Whoever holds the dispatcher's lock leads it ([`crate::lead`]).
+//!
+//! All that a worker sends is checked here before anything believes it: frames by their caps, outcomes by decoding each, results
+//! by being one line of JSON. A worker that fails a check is killed, and that costs the task it ran.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
+use taskcell_broker::{self as broker, Attempt, Cause, Chunk, Effect, KillReason, Now, Verdict, Violation};
+use taskcell_engine::values;
+use taskcell_sandbox::Strictness;
+use taskcell_wire::{
+    ChunkId, Encoding, FromWorker, JobId, Outcome, OutcomeReader, OutcomeWriter, Run, TaskIndex, ToWorker, WorkerId, codec, encode,
+};
+use taskcell_worker::page;
+
+use crate::component::Component;
+use crate::delivery::{Block, OnPrinted, Printed};
+use crate::error::{Error, TaskError};
+use crate::link::{BootFrame, Link, Received};
+use crate::sink::Sink;
+
+/// The epoll data of the eventfd; worker ids count up from 0 and never get here.
+const WAKE: u64 = u64::MAX;
+/// Reads of one worker before the others have their turn.
+const READS: usize = 4;
+
+/// What the tasks of a job have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct JobOptions {
+    pub(crate) task: TaskIndex,
+    pub(crate) input: Encoding,
+    pub(crate) output: Encoding,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) timed: bool,
+}
+
+struct Job {
+    options: JobOptions,
+    sink: Sink,
+}
+
+/// Which failed outcomes of a worker's own are tried again.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Retried {
+    pub(crate) timeouts: bool,
+    pub(crate) traps: bool,
+    pub(crate) errors: bool,
+}
+
+/// What a dispatcher is made with.
+pub(crate) struct DispatcherOptions {
+    pub(crate) component: Component,
+    pub(crate) boot: BootFrame,
+    pub(crate) strictness: Strictness,
+    pub(crate) pool: broker::PoolOptions,
+    pub(crate) retried: Retried,
+    pub(crate) printed: Option<OnPrinted>,
+}
+
+pub(crate) struct Dispatcher {
+    options: DispatcherOptions,
+    broker: broker::Pool,
+    effects: Vec<Effect>,
+    links: BTreeMap<WorkerId, Link>,
+    jobs: BTreeMap<JobId, Job>,
+    epoll: OwnedFd,
+    events: Vec<epoll::Event>,
+    began: Instant,
+    failure: Option<String>,
+    frame_cap: u64,
+}
+
+impl std::fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatcher").field("links", &self.links.len()).field("jobs", &self.jobs.len()).finish_non_exhaustive()
+    }
+}
+
+/// Makes the eventfd by which other threads end a dispatcher's wait.
+pub(crate) fn wake_fd() -> Result<OwnedFd, Error> {
+    Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
+}
+
+/// The next job's number in this process.
+pub(crate) fn next_job() -> JobId {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    JobId(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+impl Dispatcher {
+    /// Asks for the workers; they get ready while the caller goes on.
+    pub(crate) fn start(options: DispatcherOptions, wake: &OwnedFd) -> Result<Self, Error> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, wake, EventData::new_u64(WAKE), EventFlags::IN)?;
+        let frame_cap = options.component.limits().frame_bytes();
+        let mut dispatcher = Self {
+            broker: broker::Pool::new(options.pool),
+            options,
+            effects: Vec::new(),
+            links: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            epoll,
+            events: Vec::with_capacity(64),
+            began: Instant::now(),
+            failure: None,
+            frame_cap,
+        };
+        dispatcher.broker.start(dispatcher.now());
+        dispatcher.carry_out();
+        match dispatcher.failure.take() {
+            // Not one worker could be started, and retrying would not help.
+            Some(why) if dispatcher.links.is_empty() => Err(Error::Stopped(why)),
+            failure => {
+                dispatcher.failure = failure;
+                Ok(dispatcher)
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// Process ids of the workers that are ready.
+    pub(crate) fn ready_pids(&self) -> Vec<u32> {
+        self.links.values().filter(|link| link.ready).map(Link::pid).collect()
+    }
+
+    /// Why the pool stopped, if it did.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    pub(crate) fn open(&mut self, job: JobId, options: JobOptions, sink: Sink) {
+        let timeout = options.timeout.map(|timeout| broker::Duration(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
+        self.broker.open_job(job, broker::JobOptions { task: options.task, timeout });
+        self.jobs.insert(job, Job { options, sink });
+    }
+
+    pub(crate) fn submit(&mut self, chunk: Chunk) {
+        if let Some(why) = &self.failure {
+            let error = TaskError::Stopped { text: why.clone() };
+            let block = Block::alike(chunk.first, chunk.count, error, 0);
+            self.deliver(chunk.job, block);
+            return;
+        }
+        self.broker.submit(self.now(), chunk);
+        self.carry_out();
+    }
+
+    pub(crate) fn cancel(&mut self, job: JobId) {
+        self.broker.cancel_job(self.now(), job);
+        self.carry_out();
+    }
+
+    /// Nobody waits for the job any more.
+    pub(crate) fn close(&mut self, job: JobId) {
+        self.jobs.remove(&job);
+        self.broker.close_job(self.now(), job);
+        self.carry_out();
+    }
+
+    pub(crate) fn wants_more(&self) -> bool {
+        self.broker.wants_more()
+    }
+
+    pub(crate) fn chunk_tasks(&self, task: TaskIndex) -> u32 {
+        self.broker.chunk_tasks(task)
+    }
+
+    /// Waits until something happens, at most `wait`, and handles it.
+    pub(crate) fn turn(&mut self, wait: Option<Duration>) {
+        let due = self.broker.next_tick().map(|at| Duration::from_nanos(at.since(self.now()).0));
+        let wait = [wait, due].into_iter().flatten().min().map(timespec);
+        let mut events = std::mem::take(&mut self.events);
+        events.clear();
+        // An interrupted wait is a turn in which nothing happened.
+        let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), wait.as_ref());
+        for event in &events {
+            match event.data.u64() {
+                WAKE => {}
+                id => self.socket_ready(WorkerId(id), event.flags),
+            }
+        }
+        self.events = events;
+        if self.broker.next_tick().is_some_and(|at| at <= self.now()) {
+            self.broker.tick(self.now());
+        }
+        self.carry_out();
+    }
+
+    fn socket_ready(&mut self, id: WorkerId, flags: EventFlags) {
+        let Some(mut link) = self.links.remove(&id) else { return };
+        if flags.contains(EventFlags::OUT) {
+            link.send();
+            if !link.has_out() {
+                self.watch(&link, id, false, false);
+            }
+        }
+        let mut ended = false;
+        if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::RDHUP | EventFlags::ERR) {
+            for _ in 0..READS {
+                match link.receive() {
+                    Received::Nothing => break,
+                    Received::End => {
+                        ended = true;
+                        break;
+                    }
+                    Received::Bytes => {}
+                }
+                if let Err(violation) = self.frames(id, &mut link) {
+                    link.kill(format!("because {violation}"));
+                    self.broker.violated(id, violation);
+                    ended = true;
+                    break;
+                }
+            }
+        }
+        if ended {
+            // Gone, or about to be: its process is reaped here.
+            let _ = epoll::delete(&self.epoll, link.socket());
+            let (pid, running) = (link.pid(), page::running(&link.page));
+            let death = link.end();
+            self.broker.worker_gone(self.now(), id, pid, death, running);
+        } else {
+            self.links.insert(id, link);
+        }
+        self.carry_out();
+    }
+
+    fn frames(&mut self, id: WorkerId, link: &mut Link) -> Result<(), Violation> {
+        let mut received = std::mem::replace(&mut link.received, taskcell_wire::FrameBuffer::new(0));
+        let result = loop {
+            match received.next_frame() {
+                Ok(None) => break Ok(()),
+                Err(_) => break Err(Violation::Malformed),
+                Ok(Some(frame)) => match codec::decode::<FromWorker<'_>>(frame) {
+                    Err(_) => break Err(Violation::Malformed),
+                    Ok(message) => {
+                        let is_ready = matches!(message, FromWorker::Ready(_));
+                        if let Err(violation) = self.message(id, link, message) {
+                            break Err(violation);
+                        }
+                        if is_ready {
+                            received.set_cap(self.frame_cap);
+                        }
+                    }
+                },
+            }
+        };
+        link.received = received;
+        result
+    }
+
+    fn message(&mut self, id: WorkerId, link: &mut Link, message: FromWorker<'_>) -> Result<(), Violation> {
+        match message {
+            FromWorker::Ready(_) if link.ready => Err(Violation::OutOfTurn),
+            FromWorker::Ready(_) => {
+                // What a worker says of its confinement counts for nothing; what the kernel says of it does.
+                if self.options.strictness == Strictness::Required
+                    && let Err(error) = taskcell_sandbox::verify(link.pid())
+                {
+                    link.kill(format!("because it is not confined: failed to {error}"));
+                    return Ok(());
+                }
+                link.ready = true;
+                self.broker.worker_ready(self.now(), id)
+            }
+            FromWorker::Failed { kind, text } => {
+                link.last_words = Some(text.to_owned());
+                // The same code and the same machine: another try would fail alike.
+                self.broker.fail(format!("a worker could not get ready ({}): failed to {text}", boot_word(kind)));
+                Ok(())
+            }
+            FromWorker::Results { chunk, first, count, nanoseconds, outcomes } => {
+                self.results(id, link.pid(), chunk, first, count, nanoseconds, outcomes)
+            }
+            FromWorker::Printed { chunk, task, stream, bytes } => {
+                let (flight, _) = self.broker.flight(id, chunk).ok_or(Violation::ForeignChunk)?;
+                if task >= flight.count {
+                    return Err(Violation::OutOfOrder);
+                }
+                let index = flight.first.saturating_add(u64::from(task));
+                if let Some(printed) = &mut self.options.printed {
+                    printed(Printed { index, stream, bytes });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Checks and delivers outcomes: runs of final ones at once, one that is tried again by itself.
+    #[expect(clippy::too_many_arguments, reason = "the fields of one message")]
+    fn results(
+        &mut self,
+        id: WorkerId,
+        pid: u32,
+        chunk: ChunkId,
+        first: u32,
+        count: u32,
+        nanoseconds: u64,
+        outcomes: &[u8],
+    ) -> Result<(), Violation> {
+        let output = self.broker.flight(id, chunk).and_then(|(flight, _)| self.jobs.get(&flight.job)).map(|job| job.options.output);
+        let attempts = 1 + u32::try_from(self.broker.history(id, chunk).len()).unwrap_or(u32::MAX - 1);
+        let mut retried: Vec<(u32, Cause, u64)> = Vec::new();
+        let mut seen = 0u32;
+        for outcome in OutcomeReader::new(outcomes) {
+            let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
+            if !is_sound(&outcome, output) {
+                return Err(Violation::BadResult);
+            }
+            if let Some(cause) = self.options.retried.cause(&outcome) {
+                retried.push((seen, cause, ns));
+            }
+            seen = seen.checked_add(1).ok_or(Violation::OutOfOrder)?;
+        }
+        if seen != count {
+            return Err(Violation::OutOfOrder);
+        }
+        if retried.is_empty() {
+            let (job, index) = self.broker.finished(self.now(), id, chunk, first, count, nanoseconds)?;
+            self.deliver(job, Block::outcomes(index, count, outcomes.to_vec(), attempts));
+            return Ok(());
+        }
+        let each = nanoseconds / u64::from(count.max(1));
+        for (at, outcome) in (0u32..).zip(OutcomeReader::new(outcomes)) {
+            let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
+            let place = first.saturating_add(at);
+            let (job, index) = match retried.iter().find(|(retried, _, _)| *retried == at) {
+                None => self.broker.finished(self.now(), id, chunk, place, 1, each)?,
+                Some((_, cause, ran)) => {
+                    let attempt = Attempt { pid, cause: cause.clone(), ran: broker::Duration(*ran) };
+                    match self.broker.attempt_failed(self.now(), id, chunk, place, attempt)? {
+                        (_, _, Verdict::Again) => continue,
+                        (job, index, Verdict::Final) => (job, index),
+                    }
+                }
+            };
+            let mut one = OutcomeWriter::default();
+            one.push(ns, &outcome);
+            self.deliver(job, Block::outcomes(index, 1, one.bytes().to_vec(), attempts));
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, job: JobId, block: Block) {
+        if let Some(job) = self.jobs.get(&job) {
+            job.sink.push(block);
+        }
+    }
+
+    fn carry_out(&mut self) {
+        loop {
+            let mut effects = std::mem::take(&mut self.effects);
+            self.broker.take_effects(&mut effects);
+            if effects.is_empty() {
+                self.effects = effects;
+                break;
+            }
+            for effect in effects.drain(..) {
+                self.effect(effect);
+            }
+            self.effects = effects;
+        }
+        let waiting: Vec<WorkerId> = self.links.iter().filter(|(_, link)| link.has_out()).map(|(id, _)| *id).collect();
+        for id in waiting {
+            let Some(mut link) = self.links.remove(&id) else { continue };
+            link.send();
+            if link.has_out() {
+                self.watch(&link, id, true, false);
+            }
+            self.links.insert(id, link);
+        }
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn(id) => self.spawn(id),
+            Effect::Send(worker, chunk) => self.send(worker, chunk),
+            Effect::Stop(worker, chunk) => {
+                if let Some(link) = self.links.get(&worker) {
+                    page::ask_to_stop(&link.page, chunk);
+                }
+            }
+            Effect::Retire(worker) => {
+                if let Some(link) = self.links.get_mut(&worker) {
+                    // A frame of one byte is never over the cap.
+                    let _ = encode(&ToWorker::Shutdown, self.frame_cap, link.out());
+                }
+            }
+            Effect::Kill(worker, reason) => {
+                if let Some(link) = self.links.get_mut(&worker) {
+                    link.kill(match reason {
+                        KillReason::Timeout => "because its task ran over its time and did not stop".into(),
+                        KillReason::Cancelled => "because its task was cancelled and did not stop".into(),
+                        KillReason::Violation(violation) => format!("because {violation}"),
+                        KillReason::Shutdown => "because the pool ended".into(),
+                    });
+                }
+            }
+            Effect::Lost { job, index, history } => self.deliver(job, Block::lost(index, &history)),
+            Effect::Cancelled { job, first, count } => {
+                self.deliver(job, Block::alike(first, count, TaskError::Cancelled, 0));
+            }
+            Effect::Failed(why) => self.fail(&why),
+        }
+    }
+
+    fn spawn(&mut self, id: WorkerId) {
+        let spawned = Link::spawn(self.options.component.code(), &self.options.boot, self.options.strictness);
+        match spawned {
+            Ok(link) => {
+                self.watch(&link, id, false, true);
+                self.links.insert(id, link);
+            }
+            // Out of processes or descriptors: as good as a worker that died at once, with its pauses and its end.
+            Err(error) => self.broker.worker_gone(self.now(), id, 0, format!("could not be started: failed to {error}"), None),
+        }
+    }
+
+    fn send(&mut self, worker: WorkerId, chunk: ChunkId) {
+        let Some((flight, _)) = self.broker.flight(worker, chunk) else { return };
+        let (Some(job), Some(link)) = (self.jobs.get(&flight.job), self.links.get_mut(&worker)) else { return };
+        let options = job.options;
+        let run = Run {
+            chunk,
+            task: options.task,
+            input: options.input,
+            output: options.output,
+            timeout: options.timeout.map(|timeout| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)),
+            timed: options.timed,
+            count: flight.count,
+            items: &flight.items,
+        };
+        if let Err(error) = encode(&ToWorker::Run(run), self.frame_cap, link.out()) {
+            // Inputs are capped when they are submitted, below a frame's cap.
+            link.kill(format!("because its work could not be sent: {error}"));
+        }
+    }
+
+    fn fail(&mut self, why: &str) {
+        self.failure = Some(why.to_owned());
+        for job in self.jobs.values() {
+            job.sink.fail(why);
+        }
+        for link in self.links.values_mut() {
+            link.kill("because the pool stopped".into());
+        }
+    }
+
+    /// Ends the pool: every task that waits or runs ends with it.
+    pub(crate) fn shut_down(&mut self, why: &str) {
+        self.broker.fail(why.to_owned());
+        self.carry_out();
+        self.links.clear();
+    }
+
+    fn watch(&self, link: &Link, id: WorkerId, writable: bool, new: bool) {
+        let flags = if writable { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
+        let data = EventData::new_u64(id.0);
+        // These fail for want of kernel memory only; the worker then looks stuck and its task runs into its time.
+        let _ = if new { epoll::add(&self.epoll, link.socket(), data, flags) } else { epoll::modify(&self.epoll, link.socket(), data, flags) };
+    }
+}
+
+impl Retried {
+    fn cause(self, outcome: &Outcome<'_>) -> Option<Cause> {
+        match outcome {
+            Outcome::TimedOut if self.timeouts => Some(Cause::Timeout),
+            Outcome::Trapped { .. } | Outcome::OverLimit { .. } if self.traps => Some(Cause::Trap),
+            Outcome::Failed(_) if self.errors => Some(Cause::Error),
+            Outcome::Ok(_)
+            | Outcome::Failed(_)
+            | Outcome::Trapped { .. }
+            | Outcome::TimedOut
+            | Outcome::OverLimit { .. }
+            | Outcome::Cancelled
+            | Outcome::Invalid { .. } => None,
+        }
+    }
+}
+
+fn is_sound(outcome: &Outcome<'_>, output: Option<Encoding>) -> bool {
+    match outcome {
+        Outcome::Ok(json) => output != Some(Encoding::Json) || values::is_printable_json(json),
+        Outcome::Failed(json) => values::is_printable_json(json),
+        Outcome::Trapped { .. } | Outcome::TimedOut | Outcome::OverLimit { .. } | Outcome::Cancelled | Outcome::Invalid { .. } => true,
+    }
+}
+
+fn boot_word(kind: taskcell_wire::from_worker::BootFailure) -> &'static str {
+    use taskcell_wire::from_worker::BootFailure;
+    match kind {
+        BootFailure::Sandbox => "sandbox",
+        BootFailure::Guest => "component",
+        BootFailure::Boot => "start",
+    }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec { tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(duration.subsec_nanos()) }
+}

@@ -1,0 +1,158 @@
+//! One worker as the dispatcher sees it: its process, its socket, its page, and bytes under way in both directions.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
+use taskcell_sandbox::{Child, Role, SharedPage, SpawnOptions, Strictness, Termination};
+use taskcell_wire::{FrameBuffer, limits};
+
+use crate::error::Error;
+
+/// A worker process and the way to it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    child: Child,
+    socket: OwnedFd,
+    pub(crate) page: SharedPage,
+    pub(crate) received: FrameBuffer,
+    /// Frames to send; `sent` bytes of them are gone.
+    out: Vec<u8>,
+    sent: usize,
+    /// Whether it said ready and was checked.
+    pub(crate) ready: bool,
+    /// Why we killed it, for people.
+    pub(crate) killed: Option<String>,
+    /// What it said before it gave up.
+    pub(crate) last_words: Option<String>,
+}
+
+/// What a read gave.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// Bytes; there may be more.
+    Bytes,
+    /// Nothing for now.
+    Nothing,
+    /// No more, ever.
+    End,
+}
+
+impl Link {
+    /// Starts a worker for `code` and lays `boot` ready for it.
+    pub(crate) fn spawn(code: &OwnedFd, boot: &[u8], strictness: Strictness) -> Result<Self, Error> {
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        let code = code.try_clone().map_err(Error::System)?;
+        let (page, given) = SharedPage::create().map_err(|error| Error::System(std::io::Error::other(error)))?;
+        let child = taskcell_sandbox::spawn(SpawnOptions::new(Role::Worker, strictness, vec![theirs, code, given]))?;
+        Ok(Self {
+            child,
+            socket: ours,
+            page,
+            received: FrameBuffer::new(limits::BOOT_FRAME),
+            out: boot.to_vec(),
+            sent: 0,
+            ready: false,
+            killed: None,
+            last_words: None,
+        })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    pub(crate) fn socket(&self) -> impl AsFd + '_ {
+        &self.socket
+    }
+
+    /// Where to append frames.
+    pub(crate) fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    /// Whether bytes wait to be sent.
+    pub(crate) fn has_out(&self) -> bool {
+        self.sent < self.out.len()
+    }
+
+    /// Sends what the socket takes now. A worker that is gone shows at the next read.
+    pub(crate) fn send(&mut self) {
+        while let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match send(&self.socket, rest, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                Ok(count) => self.sent += count,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return,
+                Err(_) => break,
+            }
+        }
+        self.out.clear();
+        // One rare long input must not hold its memory for ever.
+        self.out.shrink_to(4 * limits::CHUNK_BYTES);
+        self.sent = 0;
+    }
+
+    /// Takes what the socket has now.
+    pub(crate) fn receive(&mut self) -> Received {
+        loop {
+            match recv(&self.socket, self.received.space(), RecvFlags::DONTWAIT) {
+                Ok((_, 0)) => return Received::End,
+                Ok((_, count)) => {
+                    self.received.filled(count);
+                    return Received::Bytes;
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Received::Nothing,
+                Err(_) => return Received::End,
+            }
+        }
+    }
+
+    /// Kills the process; its end is noticed at its socket.
+    pub(crate) fn kill(&mut self, why: String) {
+        self.killed.get_or_insert(why);
+        // Only a process that is gone already can't be killed.
+        let _ = self.child.kill();
+    }
+
+    /// Waits for the end of a process whose socket is closed, and tells how it ended, for people.
+    pub(crate) fn end(mut self) -> String {
+        let _ = self.child.kill();
+        let pid = self.pid();
+        let ended = match self.child.wait() {
+            Ok(termination) => termination,
+            Err(error) => return format!("(process {pid}) was lost: {error}"),
+        };
+        match (self.killed, self.last_words) {
+            (Some(why), _) => format!("(process {pid}) was killed {why}"),
+            (None, Some(words)) => format!("(process {pid}) gave up: failed to {words}"),
+            (None, None) => format!("(process {pid}) {}", manner(ended)),
+        }
+    }
+}
+
+/// How a process ended that nobody told to, for people.
+fn manner(termination: Termination) -> String {
+    match termination {
+        Termination::Exited(code) => format!("exited with code {code}"),
+        end if end.is_sandbox_violation() => "was killed for a system call that its sandbox forbids (sandbox-violation)".into(),
+        end if end.is_kill() => "was killed by signal 9; by somebody, or by the kernel for want of memory".into(),
+        Termination::Signalled { signal, .. } => format!("was ended by signal {signal}{}", signal_name(signal)),
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        4 => " (illegal instruction)",
+        6 => " (abort)",
+        7 => " (bus error)",
+        8 => " (arithmetic)",
+        11 => " (segmentation fault)",
+        15 => " (terminate)",
+        _ => "",
+    }
+}
+
+/// What every worker of a pool is told first, encoded once.
+pub(crate) type BootFrame = Arc<[u8]>;

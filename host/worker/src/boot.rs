@@ -1,0 +1,104 @@
+//! From the first instruction to ready. The order of the steps is the sandbox's (`taskcell_sandbox`), and this file keeps it.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use taskcell_engine::{Guest, GuestOptions};
+use taskcell_sandbox::{Applied, LayerState, Policy, Role, SharedPage, Strictness, Unconfined, take_inherited};
+use taskcell_wire::{Boot, FrameBuffer, FromWorker, LayerReport, PROTOCOL_VERSION, Ready, ToWorker, WireError, codec, limits};
+
+use crate::error::WorkerError;
+use crate::outbox::Outbox;
+use crate::run_loop::{RunLoop, read};
+use crate::stop::{TaskStop, now};
+use crate::watch::Watch;
+
+/// How long a component may take to make its first instance, in nanoseconds: its start functions are the guest's code.
+const WARM_UP_NS: u64 = 20_000_000_000;
+
+/// A worker's whole life.
+///
+/// # Errors
+/// [`WorkerError`] by step; what happens before ready was told to the supervisor.
+pub fn worker() -> Result<(), WorkerError> {
+    let mut inherited = take_inherited(crate::INHERITED)?.into_iter();
+    let (Some(socket), Some(code), Some(page)) = (inherited.next(), inherited.next(), inherited.next()) else {
+        return Err(WorkerError::OutOfTurn);
+    };
+    let page = Arc::new(SharedPage::map(page)?);
+    // Until Boot says more, only a failure can be sent.
+    let mut outbox = Arc::new(Outbox::new(socket, limits::BOOT_FRAME, 0, false));
+    let mut buffer = FrameBuffer::new(limits::INTERFACE_FRAME);
+    let ready = read_boot(&outbox, &mut buffer).and_then(|boot| {
+        let cap = boot.limits.frame_bytes();
+        let socket = outbox.socket().try_clone().map_err(WorkerError::Code)?;
+        outbox = Arc::new(Outbox::new(socket, cap, boot.limits.log_bytes, boot.send_printed));
+        buffer.set_cap(cap);
+        get_ready(boot, code, &outbox, page)
+    });
+    match ready {
+        Ok(mut run_loop) => run_loop.serve(&mut buffer),
+        Err(error) => {
+            let mut text = error.to_string();
+            text.truncate(text.floor_char_boundary(limits::EXPLANATION_BYTES));
+            outbox.send(&FromWorker::Failed { kind: error.boot_failure(), text: &text })?;
+            Err(error)
+        }
+    }
+}
+
+fn read_boot(outbox: &Outbox, buffer: &mut FrameBuffer) -> Result<Box<Boot>, WorkerError> {
+    loop {
+        if let Some(frame) = buffer.next_frame()? {
+            return match codec::decode::<ToWorker<'_>>(frame)? {
+                ToWorker::Boot(boot) if boot.version == PROTOCOL_VERSION => Ok(boot),
+                ToWorker::Boot(boot) => Err(WireError::Version { theirs: boot.version, ours: PROTOCOL_VERSION }.into()),
+                ToWorker::Run(_) | ToWorker::Shutdown => Err(WorkerError::OutOfTurn),
+            };
+        }
+        if read(outbox, buffer)? == 0 {
+            return Err(WorkerError::Gone);
+        }
+    }
+}
+
+fn get_ready(boot: Box<Boot>, code: OwnedFd, outbox: &Arc<Outbox>, page: Arc<SharedPage>) -> Result<RunLoop, WorkerError> {
+    let stop = Arc::new(TaskStop::new(Arc::clone(&page)));
+    let strictness = if boot.strict { Strictness::Required } else { Strictness::BestEffort };
+    let options = GuestOptions {
+        interface: boot.interface,
+        limits: boot.limits,
+        grants: boot.grants,
+        isolation: boot.isolation,
+        stop: Arc::clone(&stop) as _,
+        sink: Arc::clone(outbox) as _,
+    };
+    // Maps the code, which needs /proc; nothing of the guest runs yet.
+    let mut guest = Guest::load(&File::from(code), options)?;
+    let policy = Policy::new(Role::Worker, strictness);
+    let locked = Unconfined.lock_files(&policy)?;
+    if guest.needs_threads() {
+        guest.start_threads();
+    }
+    let watch = Watch::start(guest.ticker(), Arc::clone(outbox))?;
+    let confined = locked.lock_syscalls(&policy)?;
+    stop.set_deadline(Some(now().saturating_add(WARM_UP_NS)));
+    watch.busy();
+    guest.warm_up()?;
+    watch.idle();
+    stop.set_deadline(None);
+    outbox.send(&FromWorker::Ready(Ready { version: PROTOCOL_VERSION, layers: report(confined.layers()) }))?;
+    Ok(RunLoop { guest, outbox: Arc::clone(outbox), stop, watch, page })
+}
+
+fn report(layers: &[Applied]) -> Vec<LayerReport> {
+    let one = |applied: &Applied| {
+        let (active, detail) = match &applied.state {
+            LayerState::Active(detail) => (true, detail.clone()),
+            LayerState::Missing(why) => (false, why.clone()),
+        };
+        LayerReport { name: applied.layer.to_string(), active, detail }
+    };
+    layers.iter().map(one).collect()
+}

@@ -1,0 +1,202 @@
+//! What waits to be sent, shared by the two threads of a worker.
+//!
+//! Outcomes of one chunk are collected into as few frames as possible, and all frames that wait leave in one write. They leave
+//! before the worker waits for work, when there are many bytes of them, and when the watch thread finds that they wait behind
+//! a task that takes its time. What a task prints leaves before its outcome.
+
+use std::os::fd::OwnedFd;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use taskcell_engine::PrintSink;
+use taskcell_wire::limits::RESULT_BYTES;
+use taskcell_wire::{ChunkId, FromWorker, Outcome, OutcomeWriter, Stream, encode};
+
+use crate::error::WorkerError;
+use crate::stop::now;
+
+/// Collects and sends.
+#[derive(Debug)]
+pub struct Outbox {
+    socket: OwnedFd,
+    waiting: Mutex<Waiting>,
+    /// Whether a write failed: the supervisor is gone.
+    broken: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    /// Whole frames.
+    frames: Vec<u8>,
+    outcomes: OutcomeWriter,
+    chunk: ChunkId,
+    /// The place of the first outcome that is not in a frame yet.
+    first: u32,
+    /// When its task began.
+    since: u64,
+    /// What the running task may still print, in bytes, and whether the mark for more was sent.
+    print_left: u64,
+    print_cut: bool,
+    print_limit: u64,
+    send_printed: bool,
+    cap: u64,
+}
+
+impl Outbox {
+    /// An empty outbox on `socket`, for frames of at most `cap` bytes. A task may print `print_limit` bytes.
+    #[must_use]
+    pub fn new(socket: OwnedFd, cap: u64, print_limit: u64, send_printed: bool) -> Self {
+        let waiting = Waiting {
+            frames: Vec::new(),
+            outcomes: OutcomeWriter::default(),
+            chunk: ChunkId(0),
+            first: 0,
+            since: 0,
+            print_left: print_limit,
+            print_cut: false,
+            print_limit,
+            send_printed,
+            cap,
+        };
+        Self { socket, waiting: Mutex::new(waiting), broken: AtomicBool::new(false) }
+    }
+
+    /// The socket, for reading.
+    #[must_use]
+    pub fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+
+    /// Outcomes of `chunk` come from now on.
+    ///
+    /// # Errors
+    /// [`WorkerError::Wire`] if what waited fits no frame.
+    pub fn begin(&self, chunk: ChunkId) -> Result<(), WorkerError> {
+        let mut waiting = self.lock();
+        waiting.frame()?;
+        waiting.chunk = chunk;
+        waiting.first = 0;
+        waiting.since = now();
+        waiting.refill_print();
+        Ok(())
+    }
+
+    /// The next task of the chunk ended.
+    ///
+    /// # Errors
+    /// [`WorkerError`] if the supervisor is gone or the outcome fits no frame.
+    pub fn ended(&self, nanoseconds: u64, outcome: &Outcome<'_>) -> Result<(), WorkerError> {
+        let mut waiting = self.lock();
+        waiting.outcomes.push(nanoseconds, outcome);
+        waiting.refill_print();
+        if waiting.outcomes.bytes().len() >= RESULT_BYTES {
+            waiting.frame()?;
+        }
+        if waiting.frames.len() >= RESULT_BYTES { self.write(&mut waiting) } else { Ok(()) }
+    }
+
+    /// Sends one message at once.
+    ///
+    /// # Errors
+    /// [`WorkerError`] if the supervisor is gone or the message is too long.
+    pub fn send(&self, message: &FromWorker<'_>) -> Result<(), WorkerError> {
+        let mut waiting = self.lock();
+        let cap = waiting.cap;
+        encode(message, cap, &mut waiting.frames)?;
+        self.write(&mut waiting)
+    }
+
+    /// Sends all that waits.
+    ///
+    /// # Errors
+    /// [`WorkerError`] if the supervisor is gone.
+    pub fn flush(&self) -> Result<(), WorkerError> {
+        let mut waiting = self.lock();
+        waiting.frame()?;
+        self.write(&mut waiting)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        // A panic of the other thread ends the process; until then its half-written state is as good as any.
+        self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn write(&self, waiting: &mut Waiting) -> Result<(), WorkerError> {
+        let mut rest = waiting.frames.as_slice();
+        while !rest.is_empty() {
+            match rustix::io::write(&self.socket, rest) {
+                Ok(written) => rest = rest.get(written..).unwrap_or(&[]),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => {
+                    self.broken.store(true, Ordering::Relaxed);
+                    return Err(errno.into());
+                }
+            }
+        }
+        waiting.frames.clear();
+        waiting.frames.shrink_to(4 * RESULT_BYTES);
+        Ok(())
+    }
+}
+
+impl Waiting {
+    /// Puts the outcomes that wait into a frame.
+    fn frame(&mut self) -> Result<(), WorkerError> {
+        let count = self.outcomes.count();
+        if count == 0 {
+            return Ok(());
+        }
+        let end = now();
+        let message = FromWorker::Results {
+            chunk: self.chunk,
+            first: self.first,
+            count,
+            nanoseconds: end.saturating_sub(self.since),
+            outcomes: self.outcomes.bytes(),
+        };
+        encode(&message, self.cap, &mut self.frames)?;
+        self.first = self.first.saturating_add(count);
+        self.since = end;
+        self.outcomes.clear(4 * RESULT_BYTES);
+        Ok(())
+    }
+
+    fn refill_print(&mut self) {
+        self.print_left = self.print_limit;
+        self.print_cut = false;
+    }
+
+    fn printed(&mut self, stream: Stream, bytes: &[u8]) {
+        let task = self.first.saturating_add(self.outcomes.count());
+        // A frame holds this much for sure; a guest's single write may be longer.
+        for piece in bytes.chunks(RESULT_BYTES) {
+            let message = FromWorker::Printed { chunk: self.chunk, task, stream, bytes: piece };
+            // Only a cap below a piece's size could fail here, and there is none.
+            let _ = encode(&message, self.cap, &mut self.frames);
+        }
+    }
+}
+
+impl PrintSink for Outbox {
+    fn printed(&self, stream: Stream, bytes: &[u8]) {
+        let mut waiting = self.lock();
+        if !waiting.send_printed || self.broken.load(Ordering::Relaxed) {
+            return;
+        }
+        let room = usize::try_from(waiting.print_left).unwrap_or(usize::MAX);
+        let (kept, cut) = bytes.split_at(bytes.len().min(room));
+        if !kept.is_empty() {
+            waiting.print_left -= kept.len() as u64;
+            waiting.printed(stream, kept);
+        }
+        if !cut.is_empty() && !waiting.print_cut {
+            waiting.print_cut = true;
+            let mark = format!("\n[cut here: the limit is {} bytes a task]\n", waiting.print_limit);
+            waiting.printed(stream, mark.as_bytes());
+        }
+        if waiting.frames.len() >= RESULT_BYTES {
+            // A failure shows at the next outcome.
+            let _ = self.write(&mut waiting);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Why the running task has to stop: its deadline, or a request in the shared page.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::time::{ClockId, clock_gettime};
+use taskcell_engine::{Stop, StopReason};
+use taskcell_sandbox::SharedPage;
+use taskcell_wire::ChunkId;
+
+use crate::page;
+
+/// Nanoseconds of the monotonic clock, which suspends and steps of the wall clock do not move.
+#[must_use]
+pub fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The running task's bounds. Written by the main thread, read where the guest looks up.
+#[derive(Debug)]
+pub struct TaskStop {
+    page: Arc<SharedPage>,
+    /// The running chunk plus one; 0: none.
+    chunk: AtomicU64,
+    /// In nanoseconds of [`now`]; 0: none.
+    deadline: AtomicU64,
+}
+
+impl TaskStop {
+    /// Nothing runs.
+    #[must_use]
+    pub fn new(page: Arc<SharedPage>) -> Self {
+        Self { page, chunk: AtomicU64::new(0), deadline: AtomicU64::new(0) }
+    }
+
+    /// Tasks of `chunk` run from now on.
+    pub fn set_chunk(&self, chunk: Option<ChunkId>) {
+        self.chunk.store(chunk.map_or(0, |chunk| chunk.0.wrapping_add(1)), Ordering::Relaxed);
+    }
+
+    /// The running task has to end by `deadline`.
+    pub fn set_deadline(&self, deadline: Option<u64>) {
+        self.deadline.store(deadline.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Whether the running chunk was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        match self.chunk.load(Ordering::Relaxed).checked_sub(1) {
+            Some(chunk) => page::should_stop(&self.page, ChunkId(chunk)),
+            None => false,
+        }
+    }
+}
+
+impl Stop for TaskStop {
+    fn reason(&self) -> Option<StopReason> {
+        if self.is_cancelled() {
+            return Some(StopReason::Cancelled);
+        }
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        (deadline != 0 && now() >= deadline).then_some(StopReason::TimedOut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn a_task_stops_for_its_deadline_or_its_cancellation() {
+        let (page, _fd) = SharedPage::create().unwrap();
+        let page = Arc::new(page);
+        let stop = TaskStop::new(Arc::clone(&page));
+        stop.set_chunk(Some(ChunkId(4)));
+        assert_eq!(stop.reason(), None);
+        stop.set_deadline(Some(1));
+        assert_eq!(stop.reason(), Some(StopReason::TimedOut));
+        stop.set_deadline(Some(u64::MAX));
+        page::ask_to_stop(&page, ChunkId(4));
+        assert_eq!(stop.reason(), Some(StopReason::Cancelled));
+        stop.set_chunk(Some(ChunkId(5)));
+        assert_eq!(stop.reason(), None);
+    }
+}
