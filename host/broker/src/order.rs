@@ -33,6 +33,11 @@ impl<T> Reorder<T> {
         Some(block)
     }
 
+    /// Any block that came, the earliest first.
+    pub fn pop_any(&mut self) -> Option<T> {
+        self.early.pop_first().map(|(_, (_, block))| block)
+    }
+
     /// How many blocks wait for an earlier one.
     #[must_use]
     pub fn waiting(&self) -> usize {

@@ -1,49 +1,38 @@
-//! From accepted bytes to machine code and a description of it. Runs in the compile child.
+//! From accepted bytes to machine code, and from code to a description of it. Runs in compile children.
+
+use std::fs::File;
 
 use taskcell_wire::{Interface, Limits, RefusalKind};
 use wasmtime::component::{Component, Linker};
 
 use crate::error::{EngineError, one_line};
 use crate::state::State;
-use crate::{accept, config, interface, link};
+use crate::{accept, config, interface, link, load};
 
-/// Machine code, and what it exports and needs.
+/// Machine code.
 #[derive(Debug)]
 pub struct Code {
     /// What a worker of the same version and settings loads.
     pub bytes: Vec<u8>,
-    /// Exports, imports, types.
-    pub interface: Interface,
+    /// Whether it needs support for `async func`.
+    pub is_concurrent: bool,
 }
 
-/// Compiles what a user named: a component or a core module that can become one, binary or text.
+/// Compiles what a user named: a component or a core module that can become one, binary or text. Makes nothing executable.
 ///
 /// # Errors
 /// [`EngineError::Refused`] with the reason; [`EngineError::Configure`] if there is no engine on this machine.
 pub fn compile(bytes: &[u8], limits: &Limits) -> Result<Code, EngineError> {
     let binary = accept::accept(bytes)?;
-    let (component, concurrent) = build(&binary, limits)?;
-    let mut linker: Linker<State> = Linker::new(component.engine());
-    link::add_provided(&mut linker)?;
-    let interface = interface::describe(&component, &linker, concurrent)?;
-    let bytes = component
-        .serialize()
-        .map_err(|error| EngineError::refuse(RefusalKind::Unsupported, format!("can't be compiled: {}", one_line(&error))))?;
-    Ok(Code { bytes, interface })
-}
-
-/// Without support for `async func` if the component does without, since that support makes every call dearer.
-fn build(binary: &[u8], limits: &Limits) -> Result<(Component, bool), EngineError> {
+    // Without support for `async func` if the component does without, since that support makes every call dearer.
     let plain = config::compiling(limits, false)?;
-    match Component::from_binary(&plain, binary) {
-        Ok(component) => Ok((component, false)),
-        Err(first) => {
-            let concurrent = config::compiling(limits, true)?;
-            match Component::from_binary(&concurrent, binary) {
-                Ok(component) => Ok((component, true)),
-                Err(_) => Err(EngineError::refuse(RefusalKind::Malformed, format!("broken or unsupported: {}", one_line(&first)))),
-            }
-        }
+    let first = match plain.precompile_component(&binary) {
+        Ok(bytes) => return Ok(Code { bytes, is_concurrent: false }),
+        Err(error) => error,
+    };
+    match config::compiling(limits, true)?.precompile_component(&binary) {
+        Ok(bytes) => Ok(Code { bytes, is_concurrent: true }),
+        Err(_) => Err(EngineError::refuse(RefusalKind::Malformed, format!("broken or unsupported: {}", one_line(&first)))),
     }
 }
 
@@ -53,4 +42,37 @@ fn build(binary: &[u8], limits: &Limits) -> Result<(Component, bool), EngineErro
 /// [`EngineError::Configure`] if there is no engine on this machine.
 pub fn warm_up(limits: &Limits) -> Result<(), EngineError> {
     compile(b"(component (core module (func)))", limits).map(drop)
+}
+
+/// Code that is mapped, and was not looked at yet.
+pub struct Opened {
+    component: Component,
+    is_concurrent: bool,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Opened")
+    }
+}
+
+/// Maps code from a sealed memory file. Needs /proc and the right to make memory executable.
+///
+/// # Errors
+/// [`EngineError::Load`] if it is no code of this engine.
+pub fn open(code: &File, limits: &Limits, is_concurrent: bool) -> Result<Opened, EngineError> {
+    let engine = config::compiling(limits, is_concurrent)?;
+    Ok(Opened { component: load::load(&engine, code)?, is_concurrent })
+}
+
+impl Opened {
+    /// What the code exports and needs.
+    ///
+    /// # Errors
+    /// [`EngineError::Describe`] if its types are too many or too deep; [`EngineError::Link`].
+    pub fn describe(&self) -> Result<Interface, EngineError> {
+        let mut linker: Linker<State> = Linker::new(self.component.engine());
+        link::add_provided(&mut linker)?;
+        interface::describe(&self.component, &linker, self.is_concurrent)
+    }
 }

@@ -5,11 +5,11 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "the rest of the types have nothing to choose")]
 #![expect(clippy::print_stderr, reason = "a failing case tells its seed")]
 
-use proptest::test_runner::{RngAlgorithm, TestRng};
 use proptest::prelude::Rng as _;
+use proptest::test_runner::{RngAlgorithm, TestRng};
 use taskcell_engine::values::{
-    ValueErrorKind, arguments_from_json, bytes_from_json, check_json, is_printable_json, json_schema, json_to_wave, string_from_json,
-    type_text, value_from_json, value_to_json,
+    ValueErrorKind, arguments_from_json, bytes_from_json, check_json, is_printable_json, json_schema, json_to_wave,
+    string_from_json, type_text, value_from_json, value_to_json,
 };
 use taskcell_wire::{Signature, TypeDef, TypeId, TypeTable};
 use wasmtime::component::Val;
@@ -108,7 +108,9 @@ fn random_type(dice: &mut Dice, types: &mut TypeTable, depth: u32) -> TypeId {
 }
 
 fn random_char(dice: &mut Dice) -> char {
-    let edges = ['\0', '\n', '"', '\\', '\u{7f}', '\u{85}', '\u{9b}', '\u{a0}', '\u{2028}', '\u{2029}', '\u{d7ff}', '\u{ffff}', '😀', 'é'];
+    let edges = [
+        '\0', '\n', '"', '\\', '\u{7f}', '\u{85}', '\u{9b}', '\u{a0}', '\u{2028}', '\u{2029}', '\u{d7ff}', '\u{ffff}', '😀', 'é',
+    ];
     match dice.below(4) {
         0 => *dice.pick(&edges),
         1 => char::from_u32(u32::try_from(dice.below(0x11_0000)).unwrap()).unwrap_or('\u{e000}'),
@@ -132,7 +134,8 @@ fn random_bits(dice: &mut Dice) -> u64 {
 
 #[expect(clippy::cast_possible_truncation, reason = "random bits stay random")]
 fn random_value(dice: &mut Dice, types: &TypeTable, ty: TypeId) -> Val {
-    let floats = [0.0, -0.0, 1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE, 5e-324, f64::MAX, 0.1, 1e16, 1e21];
+    let floats =
+        [0.0, -0.0, 1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE, 5e-324, f64::MAX, 0.1, 1e16, 1e21];
     let boxed = |dice: &mut Dice, part: &Option<TypeId>| part.map(|part| Box::new(random_value(dice, types, part)));
     match types.get(ty).unwrap() {
         TypeDef::Bool => Val::Bool(dice.one_in(2)),
@@ -241,8 +244,9 @@ fn several_arguments_are_an_array() {
 /// JSON with something changed, or nearly JSON.
 fn damaged(dice: &mut Dice, json: &[u8]) -> Vec<u8> {
     let mut json = json.to_vec();
-    let scraps: [&[u8]; 16] =
-        [b"null", b"[", b"]", b"{", b"}", b"\"", b",", b":", b"-", b"300", b"1e400", b"1.5", b"\\ud800", b"\xff", b"\x1b", b"true"];
+    let scraps: [&[u8]; 16] = [
+        b"null", b"[", b"]", b"{", b"}", b"\"", b",", b":", b"-", b"300", b"1e400", b"1.5", b"\\ud800", b"\xff", b"\x1b", b"true",
+    ];
     for _ in 0..=dice.below(3) {
         let at = dice.below(json.len() + 1);
         let to = (at + dice.below(6)).min(json.len());

@@ -23,7 +23,8 @@ const CODE_BYTES: u64 = 1024 * MIB;
 /// How often progress is told.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Compiles `component` in a confined child and gives its code. `progress` is called now and then with the time that passed.
+/// Compiles `component` in a confined child and has the code described by another. `progress` is called now and then with the
+/// time that passed.
 pub(crate) fn compile(
     name: &str,
     component: &[u8],
@@ -34,32 +35,59 @@ pub(crate) fn compile(
     let memory = |error: taskcell_sandbox::MemfdError| Error::System(std::io::Error::other(error));
     let input = taskcell_sandbox::sealed_memfd("taskcell-component", component).map_err(memory)?;
     let code = taskcell_sandbox::writable_memfd("taskcell-code").map_err(memory)?;
+    let strict = strictness == Strictness::Required;
+    let version = PROTOCOL_VERSION;
+    let mut ask = |question: &ToCompiler, code: OwnedFd| ask(name, question, &input, code, strictness, progress);
+
+    let question = ToCompiler::Compile { version, limits: limits.clone(), strict };
+    let is_concurrent = match ask(&question, code.try_clone().map_err(Error::System)?)? {
+        FromCompiler::Compiled { is_concurrent } => is_concurrent,
+        FromCompiler::Refused(refusal) => return Err(Error::Refused { name: name.to_owned(), refusal }),
+        FromCompiler::Described(_) => return Err(out_of_turn(name)),
+    };
+    // From here on nobody can change the code, the child that wrote it included.
+    taskcell_sandbox::seal(&code).map_err(memory)?;
+    let question = ToCompiler::Describe { version, limits: limits.clone(), strict, is_concurrent };
+    let interface = match ask(&question, code.try_clone().map_err(Error::System)?)? {
+        FromCompiler::Described(interface) => interface,
+        FromCompiler::Refused(refusal) => return Err(Error::Refused { name: name.to_owned(), refusal }),
+        FromCompiler::Compiled { .. } => return Err(out_of_turn(name)),
+    };
+    interface.check()?;
+    let code = MappedBytes::map(code.as_fd()).map_err(memory)?.to_vec();
+    Ok(Entry { interface, code })
+}
+
+fn out_of_turn(name: &str) -> Error {
+    Error::Compile { name: name.to_owned(), why: "the compile child answered another question".into() }
+}
+
+/// Starts a child, asks it one question and takes its answer.
+fn ask(
+    name: &str,
+    question: &ToCompiler,
+    component: &OwnedFd,
+    code: OwnedFd,
+    strictness: Strictness,
+    progress: &mut dyn FnMut(Duration),
+) -> Result<FromCompiler, Error> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    let given = code.try_clone().map_err(Error::System)?;
-    let mut options = SpawnOptions::new(Role::Compiler, strictness, vec![theirs, input, given]);
+    let component = component.try_clone().map_err(Error::System)?;
+    let mut options = SpawnOptions::new(Role::Compiler, strictness, vec![theirs, component, code]);
     options.limits.memory_bytes = Some(MEMORY_BYTES);
     options.limits.cpu_seconds = Some(CPU_SECONDS);
     options.limits.file_bytes = Some(CODE_BYTES);
     let mut child = taskcell_sandbox::spawn(options)?;
-
-    let strict = strictness == Strictness::Required;
-    let mut question = Vec::new();
-    encode(&ToCompiler::Compile { version: PROTOCOL_VERSION, limits: limits.clone(), strict }, INTERFACE_FRAME, &mut question)?;
+    let mut frame = Vec::new();
+    encode(question, INTERFACE_FRAME, &mut frame)?;
     // A question is far shorter than a socket's buffer, so this does not wait; a failure shows as the end of the answer.
-    let _ = rustix::io::write(&ours, &question);
+    let _ = rustix::io::write(&ours, &frame);
     let failed = |why: String| Error::Compile { name: name.to_owned(), why };
-    match receive(&ours, progress) {
-        Ok(FromCompiler::Compiled(compiled)) => {
-            compiled.interface.check()?;
-            taskcell_sandbox::seal(&code).map_err(memory)?;
-            let mapped = MappedBytes::map(code.as_fd()).map_err(memory)?;
-            Ok(Entry { interface: compiled.interface, code: mapped.to_vec() })
-        }
-        Ok(FromCompiler::Refused(refusal)) => Err(Error::Refused { name: name.to_owned(), refusal }),
-        Err(Silence::TimeUp) => Err(failed(format!("it takes longer than {WALL_SECONDS} s"))),
-        Err(Silence::Ended) => Err(failed(ending(&mut child))),
-        Err(Silence::Broken(error)) => Err(failed(format!("the compile child broke the protocol: {error}"))),
-    }
+    receive(&ours, progress).map_err(|silence| match silence {
+        Silence::TimeUp => failed(format!("it takes longer than {WALL_SECONDS} s")),
+        Silence::Ended => failed(ending(&mut child)),
+        Silence::Broken(error) => failed(format!("the compile child broke the protocol: {error}")),
+    })
 }
 
 enum Silence {
@@ -99,14 +127,16 @@ fn receive(socket: &OwnedFd, progress: &mut dyn FnMut(Duration)) -> Result<FromC
 
 /// Why a child that gave no answer ended, for people.
 fn ending(child: &mut Child) -> String {
-    let killed = child.kill();
+    // It closed its socket, so it is ending or lost; either way its end is near.
+    let _ = child.kill();
     match child.wait() {
-        Ok(Termination::Signalled { signal: 24, .. }) => format!("it takes more than {CPU_SECONDS} s of processor time"),
+        Ok(end) if end.is_out_of_cpu_time() => format!("it takes more than {CPU_SECONDS} s of processor time"),
+        Ok(end) if end.is_sandbox_violation() => "the compiler was killed for a forbidden system call (sandbox-violation)".into(),
         Ok(Termination::Signalled { signal: 6, .. }) => {
             format!("the compiler gave up, most likely for want of memory (the most is {} MiB)", MEMORY_BYTES / MIB)
         }
-        Ok(Termination::Signalled { signal: 31, .. }) => "the compiler was killed for a forbidden system call".into(),
-        Ok(other) => format!("the compile child {other}"),
-        Err(error) => format!("the compile child is lost: {error}{}", killed.map_or_else(|e| format!(", {e}"), |()| String::new())),
+        Ok(Termination::Signalled { signal, .. }) => format!("the compiler was ended by signal {signal}"),
+        Ok(Termination::Exited(code)) => format!("the compiler exited with code {code} and no answer"),
+        Err(error) => format!("the compile child is lost: {error}"),
     }
 }

@@ -108,7 +108,8 @@ impl Component {
                 (entry, Origin::Compiled(took))
             }
         };
-        let code = taskcell_sandbox::sealed_memfd("taskcell-code", &entry.code).map_err(|error| Error::System(std::io::Error::other(error)))?;
+        let code = taskcell_sandbox::sealed_memfd("taskcell-code", &entry.code)
+            .map_err(|error| Error::System(std::io::Error::other(error)))?;
         Ok(Self { inner: Arc::new(Inner { name: name.to_owned(), interface: entry.interface, code, limits, origin }) })
     }
 
@@ -146,11 +147,10 @@ impl Component {
     /// [`Error::NoSuchTask`] with similar names.
     pub fn task(&self, name: &str) -> Result<TaskIndex, Error> {
         let tasks = &self.inner.interface.tasks;
-        values::find_task(&self.inner.interface, name)
-            .ok_or_else(|| {
-                let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-                Error::NoSuchTask { name: self.inner.name.clone(), task: name.to_owned(), nearest: nearest(name, &names) }
-            })
+        values::find_task(&self.inner.interface, name).map_err(|_| {
+            let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+            Error::NoSuchTask { name: self.inner.name.clone(), task: name.to_owned(), nearest: nearest(name, &names) }
+        })
     }
 
     /// The signature of an export that [`task`](Self::task) found.
@@ -242,7 +242,8 @@ fn nearest(name: &str, names: &[&str]) -> Vec<String> {
         let short = other.rsplit('#').next().unwrap_or(other);
         strsim::jaro_winkler(name, other).max(strsim::jaro_winkler(name, short))
     };
-    let mut scored: Vec<(f64, &str)> = names.iter().map(|other| (alike(other), *other)).filter(|(score, _)| *score > 0.75).collect();
+    let mut scored: Vec<(f64, &str)> =
+        names.iter().map(|other| (alike(other), *other)).filter(|(score, _)| *score > 0.75).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     if scored.is_empty() && names.len() <= 8 {
         return names.iter().map(|&name| name.to_owned()).collect();

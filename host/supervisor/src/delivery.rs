@@ -92,4 +92,4 @@ pub struct Printed<'a> {
 }
 
 /// Told of everything that guests print, in the dispatcher's thread: it should be quick.
-pub type OnPrinted = Box<dyn FnMut(Printed<'_>) + Send>;
+pub(crate) type OnPrinted = Box<dyn FnMut(Printed<'_>) + Send>;

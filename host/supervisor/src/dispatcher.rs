@@ -17,7 +17,8 @@ use taskcell_broker::{self as broker, Attempt, Cause, Chunk, Effect, KillReason,
 use taskcell_engine::values;
 use taskcell_sandbox::Strictness;
 use taskcell_wire::{
-    ChunkId, Encoding, FromWorker, JobId, Outcome, OutcomeReader, OutcomeWriter, Run, TaskIndex, ToWorker, WorkerId, codec, encode,
+    ChunkId, Encoding, FromWorker, JobId, Outcome, OutcomeReader, OutcomeWriter, Run, TaskIndex, ToWorker, WorkerId, codec,
+    encode,
 };
 use taskcell_worker::page;
 
@@ -31,6 +32,8 @@ use crate::sink::Sink;
 const WAKE: u64 = u64::MAX;
 /// Reads of one worker before the others have their turn.
 const READS: usize = 4;
+/// Sockets that one wait reports; the rest wait for the next turn.
+const EVENTS: usize = 32;
 
 /// What the tasks of a job have in common.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +75,6 @@ pub(crate) struct Dispatcher {
     links: BTreeMap<WorkerId, Link>,
     jobs: BTreeMap<JobId, Job>,
     epoll: OwnedFd,
-    events: Vec<epoll::Event>,
     began: Instant,
     failure: Option<String>,
     frame_cap: u64,
@@ -108,7 +110,6 @@ impl Dispatcher {
             links: BTreeMap::new(),
             jobs: BTreeMap::new(),
             epoll,
-            events: Vec::with_capacity(64),
             began: Instant::now(),
             failure: None,
             frame_cap,
@@ -180,17 +181,15 @@ impl Dispatcher {
     pub(crate) fn turn(&mut self, wait: Option<Duration>) {
         let due = self.broker.next_tick().map(|at| Duration::from_nanos(at.since(self.now()).0));
         let wait = [wait, due].into_iter().flatten().min().map(timespec);
-        let mut events = std::mem::take(&mut self.events);
-        events.clear();
+        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS];
         // An interrupted wait is a turn in which nothing happened.
-        let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), wait.as_ref());
-        for event in &events {
+        let count = epoll::wait(&self.epoll, &mut events[..], wait.as_ref()).unwrap_or(0);
+        for event in events.iter().take(count) {
             match event.data.u64() {
                 WAKE => {}
                 id => self.socket_ready(WorkerId(id), event.flags),
             }
         }
-        self.events = events;
         if self.broker.next_tick().is_some_and(|at| at <= self.now()) {
             self.broker.tick(self.now());
         }
@@ -309,7 +308,8 @@ impl Dispatcher {
         nanoseconds: u64,
         outcomes: &[u8],
     ) -> Result<(), Violation> {
-        let output = self.broker.flight(id, chunk).and_then(|(flight, _)| self.jobs.get(&flight.job)).map(|job| job.options.output);
+        let output =
+            self.broker.flight(id, chunk).and_then(|(flight, _)| self.jobs.get(&flight.job)).map(|job| job.options.output);
         let attempts = 1 + u32::try_from(self.broker.history(id, chunk).len()).unwrap_or(u32::MAX - 1);
         let mut retried: Vec<(u32, Cause, u64)> = Vec::new();
         let mut seen = 0u32;
@@ -468,7 +468,11 @@ impl Dispatcher {
         let flags = if writable { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
         let data = EventData::new_u64(id.0);
         // These fail for want of kernel memory only; the worker then looks stuck and its task runs into its time.
-        let _ = if new { epoll::add(&self.epoll, link.socket(), data, flags) } else { epoll::modify(&self.epoll, link.socket(), data, flags) };
+        let _ = if new {
+            epoll::add(&self.epoll, link.socket(), data, flags)
+        } else {
+            epoll::modify(&self.epoll, link.socket(), data, flags)
+        };
     }
 }
 
@@ -493,7 +497,11 @@ fn is_sound(outcome: &Outcome<'_>, output: Option<Encoding>) -> bool {
     match outcome {
         Outcome::Ok(json) => output != Some(Encoding::Json) || values::is_printable_json(json),
         Outcome::Failed(json) => values::is_printable_json(json),
-        Outcome::Trapped { .. } | Outcome::TimedOut | Outcome::OverLimit { .. } | Outcome::Cancelled | Outcome::Invalid { .. } => true,
+        Outcome::Trapped { .. }
+        | Outcome::TimedOut
+        | Outcome::OverLimit { .. }
+        | Outcome::Cancelled
+        | Outcome::Invalid { .. } => true,
     }
 }
 

@@ -62,7 +62,7 @@ pub enum Error {
         import: String,
     },
     /// No export has this name.
-    #[error("find the task {task}: {name} exports no function of that name{}", nearest(.nearest))]
+    #[error("find the task {task}: {name} exports no function of that name{}", offer(.nearest))]
     NoSuchTask {
         /// Which component.
         name: String,
@@ -111,7 +111,7 @@ pub enum Error {
     Stopped(String),
 }
 
-fn nearest(names: &[String]) -> String {
+fn offer(names: &[String]) -> String {
     match names {
         [] => String::new(),
         [one] => format!("; did you mean {one}?"),

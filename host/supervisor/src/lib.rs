@@ -1,1 +1,59 @@
-//! Run tasks of WebAssembly components in sandboxed worker processes: the library.
+//! Run tasks of WebAssembly components in sandboxed worker processes.
+//!
+//! ```no_run
+//! use taskcell::{Component, Pool};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     taskcell::init();
+//!     let component = Component::open("fib.wasm")?;
+//!     let pool = Pool::builder(&component).build()?;
+//!
+//!     let future = pool.submit::<u64>("fib", &30)?;
+//!     println!("fib(30) = {}", future.result()?);
+//!
+//!     for result in pool.map::<_, u64>("fib", 20..30)? {
+//!         println!("{}", result?);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A task is one call of one exported function. Inputs and results are values of serde, written as JSON by the function's WIT
+//! types; a function of several parameters takes a tuple. Each task runs in a worker process that holds one component, confined by
+//! WebAssembly inside and by the operating system around it. A worker that dies costs the task that it ran ([`TaskError::Lost`]),
+//! and is replaced.
+//!
+//! The library prints nothing, reads no environment variables but those that say where the cache is, and leaves no process and no
+//! named thing behind.
+
+mod cache;
+mod compile;
+mod component;
+mod delivery;
+mod dispatcher;
+mod error;
+mod future;
+mod init;
+mod lead;
+mod link;
+mod map;
+mod mapping;
+mod pool;
+mod sink;
+mod source;
+
+pub use component::{Component, ComponentOptions, Origin};
+pub use delivery::{Block, Printed, TaskEnd};
+pub use error::{Error, TaskError};
+pub use future::Future;
+pub use init::init;
+pub use map::Map;
+pub use mapping::{Bell, Mapping, MappingOptions, Next, Source, Supply};
+pub use pool::{Pool, PoolBuilder, RunOptions, cpu_count};
+
+pub use taskcell_broker::RetryBudget;
+pub use taskcell_sandbox::Strictness;
+pub use taskcell_wire::{
+    Encoding, Import, Interface, Isolation, ItemWriter, Limit, Limits, Refusal, RefusalKind, Signature, Stream, TaskIndex,
+    TrapKind, TypeDef, TypeId, TypeTable,
+};

@@ -1,4 +1,8 @@
-//! Between a supervisor and its compile child: one question, one answer. The code itself goes through a memory file.
+//! Between a supervisor and its compile children: one question, one answer. Component and code go through memory files.
+//!
+//! Two children work on a component, one after the other. The first turns it into code. The second maps that code, gives up all its
+//! rights, and only then reads the component's types out of it; so the one that parses and compiles hostile bytes never needs
+//! the right to make memory executable, which mapping code takes.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +20,17 @@ pub enum ToCompiler {
         limits: Limits,
         /// Whether to refuse to run when a required layer of the sandbox is missing.
         strict: bool,
+    },
+    /// Describe the code in the inherited memory file.
+    Describe {
+        /// As for compiling.
+        version: u16,
+        /// As for compiling.
+        limits: Limits,
+        /// As for compiling.
+        strict: bool,
+        /// What [`FromCompiler::Compiled`] said.
+        is_concurrent: bool,
     },
 }
 
@@ -45,18 +60,16 @@ pub struct Refusal {
     pub text: String,
 }
 
-/// A component's description; its code is in the memory file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Compiled {
-    /// Exports, imports, types.
-    pub interface: Interface,
-}
-
 /// Compile child to supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromCompiler {
     /// The code is in the memory file.
-    Compiled(Compiled),
+    Compiled {
+        /// Whether the code needs support for `async func`.
+        is_concurrent: bool,
+    },
+    /// Exports, imports, types.
+    Described(Interface),
     /// There is none.
     Refused(Refusal),
 }

@@ -32,7 +32,7 @@ pub mod to_worker;
 pub mod types;
 
 pub use codec::{FrameBuffer, encode};
-pub use compile::{Compiled, FromCompiler, Refusal, RefusalKind, ToCompiler};
+pub use compile::{FromCompiler, Refusal, RefusalKind, ToCompiler};
 pub use error::WireError;
 pub use from_worker::{FromWorker, LayerReport, Ready, Stream};
 pub use ids::{ChunkId, JobId, TaskIndex, WorkerId};

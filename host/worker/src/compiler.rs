@@ -1,4 +1,4 @@
-//! The compile child: one component in, machine code out, then the end.
+//! The compile child: one component in, machine code out, or code in and its description out; then the end.
 //!
 //! Compiling is hostile work too: decoders and a compiler meet bytes that were made to break them. So it happens in a process of its
 //! own that has no files, no network and capped time and memory, and whose output is executed only in workers.
@@ -10,8 +10,7 @@ use std::os::fd::OwnedFd;
 use taskcell_engine::{EngineError, compile};
 use taskcell_sandbox::{ConfineError, MappedBytes, Policy, Role, Strictness, Unconfined, take_inherited};
 use taskcell_wire::{
-    Compiled, FrameBuffer, FromCompiler, Limits, PROTOCOL_VERSION, Refusal, RefusalKind, ToCompiler, WireError, codec, encode,
-    limits,
+    FrameBuffer, FromCompiler, Limits, PROTOCOL_VERSION, Refusal, RefusalKind, ToCompiler, WireError, codec, encode, limits,
 };
 
 use crate::error::WorkerError;
@@ -25,27 +24,46 @@ pub fn compiler() -> Result<(), WorkerError> {
     let (Some(socket), Some(component), Some(code)) = (inherited.next(), inherited.next(), inherited.next()) else {
         return Err(WorkerError::OutOfTurn);
     };
-    let (limits, strict) = read_question(&socket)?;
-    let answer = match answer(&component, code, &limits, strict) {
-        Ok(compiled) => FromCompiler::Compiled(compiled),
-        Err(error) => FromCompiler::Refused(refusal(error)),
+    let answer = match read_question(&socket)? {
+        ToCompiler::Compile { version, limits, strict } => {
+            check_version(version)?;
+            compile_confined(&component, code, &limits, strict)
+        }
+        ToCompiler::Describe { version, limits, strict, is_concurrent } => {
+            check_version(version)?;
+            describe_confined(code, &limits, strict, is_concurrent)
+        }
     };
     let mut frame = Vec::new();
-    encode(&answer, limits::INTERFACE_FRAME, &mut frame)?;
+    encode(&answer.unwrap_or_else(|error| FromCompiler::Refused(refusal(error))), limits::INTERFACE_FRAME, &mut frame)?;
     File::from(socket).write_all(&frame).map_err(WorkerError::Code)
 }
 
-fn answer(component: &OwnedFd, code: OwnedFd, limits: &Limits, strict: bool) -> Result<Compiled, WorkerError> {
-    let strictness = if strict { Strictness::Required } else { Strictness::BestEffort };
-    let policy = Policy::new(Role::Compiler, strictness);
+fn policy(strict: bool) -> Policy {
+    Policy::new(Role::Compiler, if strict { Strictness::Required } else { Strictness::BestEffort })
+}
+
+fn compile_confined(component: &OwnedFd, code: OwnedFd, limits: &Limits, strict: bool) -> Result<FromCompiler, WorkerError> {
+    let policy = policy(strict);
     let locked = Unconfined.lock_files(&policy)?;
     compile::warm_up(limits)?;
-    let confined = locked.lock_syscalls(&policy)?;
+    locked.lock_syscalls(&policy)?;
     let bytes = MappedBytes::map(component)?;
     let compiled = compile(&bytes, limits)?;
     File::from(code).write_all(&compiled.bytes).map_err(WorkerError::Code)?;
-    drop(confined);
-    Ok(Compiled { interface: compiled.interface })
+    Ok(FromCompiler::Compiled { is_concurrent: compiled.is_concurrent })
+}
+
+fn describe_confined(code: OwnedFd, limits: &Limits, strict: bool, is_concurrent: bool) -> Result<FromCompiler, WorkerError> {
+    // Mapped first, since that needs rights that go; looked at last.
+    let opened = compile::open(&File::from(code), limits, is_concurrent)?;
+    let policy = policy(strict);
+    Unconfined.lock_files(&policy)?.lock_syscalls(&policy)?;
+    Ok(FromCompiler::Described(opened.describe()?))
+}
+
+fn check_version(theirs: u16) -> Result<(), WorkerError> {
+    if theirs == PROTOCOL_VERSION { Ok(()) } else { Err(WireError::Version { theirs, ours: PROTOCOL_VERSION }.into()) }
 }
 
 fn refusal(error: WorkerError) -> Refusal {
@@ -58,15 +76,11 @@ fn refusal(error: WorkerError) -> Refusal {
     }
 }
 
-fn read_question(socket: &OwnedFd) -> Result<(Limits, bool), WorkerError> {
+fn read_question(socket: &OwnedFd) -> Result<ToCompiler, WorkerError> {
     let mut buffer = FrameBuffer::new(limits::BOOT_FRAME);
     loop {
         if let Some(frame) = buffer.next_frame()? {
-            let ToCompiler::Compile { version, limits, strict } = codec::decode(frame)?;
-            if version != PROTOCOL_VERSION {
-                return Err(WireError::Version { theirs: version, ours: PROTOCOL_VERSION }.into());
-            }
-            return Ok((limits, strict));
+            return Ok(codec::decode(frame)?);
         }
         match rustix::io::read(socket, buffer.space()) {
             Ok(0) => return Err(WorkerError::Gone),

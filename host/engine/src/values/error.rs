@@ -89,7 +89,7 @@ pub enum CallError {
         known: Vec<String>,
     },
     /// The name fits several tasks.
-    #[error("{} could be any of {}", shown(name), candidates.join(", "))]
+    #[error("{} could be any of {}", shown(name), listed(candidates))]
     Ambiguous {
         /// The name that was asked for.
         name: String,
@@ -97,7 +97,7 @@ pub enum CallError {
         candidates: Vec<String>,
     },
     /// Too few or too many arguments.
-    #[error("at column {column}: `{task}` takes {}, found {found}", counted(*expected))]
+    #[error("at column {column}: `{}` takes {}, found {found}", cut(task, NAME), counted(*expected))]
     Arity {
         /// The task's name.
         task: String,
@@ -109,7 +109,7 @@ pub enum CallError {
         column: usize,
     },
     /// An argument is not of its parameter's type.
-    #[error("at column {column}: `{parameter}`: {error}")]
+    #[error("at column {column}: `{}`: {error}", cut(parameter, NAME))]
     Argument {
         /// The parameter's name.
         parameter: String,
@@ -124,6 +124,13 @@ fn counted(n: usize) -> String {
     if n == 1 { "1 argument".into() } else { format!("{n} arguments") }
 }
 
+fn listed(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().take(10).map(|name| cut(name, NAME)).collect();
+    names.join(", ")
+}
+
+/// How much of a name is repeated in an error, in characters.
+const NAME: usize = 100;
 /// How much of a foreign text is repeated in an error, in characters.
 const SHOWN: usize = 40;
 

@@ -136,7 +136,8 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
                     None => Ok(if BUILD { Val::Variant(text.to_owned(), None) } else { CHECKED }),
                     Some(payload) => {
                         let payload = brief(reading.types, lookup(reading.types, payload));
-                        Err(reading.unlike(format!(r#"{{"{text}": value}} with a {payload}"#), format!("only {}", shown(text))))
+                        Err(reading
+                            .unlike(format!(r#"{{{}: value}} with a {payload}"#, shown(text)), format!("only {}", shown(text))))
                     }
                 }
             }

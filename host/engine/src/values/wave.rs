@@ -5,7 +5,7 @@
 
 use taskcell_wire::{Interface, Signature, TaskIndex, TypeDef};
 use wasm_wave::ast::Node;
-use wasm_wave::parser::{ParserError, ParserErrorKind};
+use wasm_wave::parser::{Parser, ParserError, ParserErrorKind};
 use wasm_wave::untyped::UntypedValue;
 
 use super::error::{CallError, shown};
@@ -38,9 +38,9 @@ pub fn call_from_wave(interface: &Interface, text: &str) -> Result<(TaskIndex, V
         Err(error) if is_empty_list(&error, open) => {
             let end = error.span().end;
             let rest = source.get(end..).unwrap_or_default();
-            if !rest.trim().is_empty() {
-                let what = format!("expected nothing after the call, found {}", shown(rest.trim()));
-                return Err(CallError::Syntax { what, column: at(end + rest.len() - rest.trim_start().len()) });
+            // As the parser sees it, so that a comment may follow.
+            if let Err(error) = Parser::new(rest).finish() {
+                return Err(CallError::Syntax { what: message(&error, rest), column: at(end + error.span().start) });
             }
             None
         }

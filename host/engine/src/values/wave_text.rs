@@ -2,6 +2,7 @@
 //!
 //! WAVE has no maps; they are written as what the component model says they are, lists of pairs.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use taskcell_wire::{TypeDef, TypeId, TypeTable};
@@ -23,18 +24,20 @@ use super::{is_option, is_string, lookup, value_from_json};
 pub fn json_to_wave(types: &TypeTable, ty: TypeId, json: &[u8]) -> Result<String, ValueError> {
     let mut value = value_from_json(types, ty, json)?;
     maps_to_lists(&mut value);
-    wasm_wave::to_string(&value).map_err(|why| ValueError {
+    let text = wasm_wave::to_string(&value).map_err(|why| ValueError {
         path: String::new(),
         expected: "a value that WAVE can write".into(),
         found: why.to_string(),
         note: String::new(),
         at: None,
         kind: ValueErrorKind::Type,
-    })
+    })?;
+    // Names are written as they are; well-formed ones need no escapes, but the table may come from a hijacked process.
+    Ok(if text.chars().any(char::is_control) { text.replace(char::is_control, "?") } else { text })
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "foreign, and all others have no parts")]
 /// Replaces maps by lists of pairs everywhere inside a value.
+#[expect(clippy::wildcard_enum_match_arm, reason = "foreign, and all others have no parts")]
 fn maps_to_lists(value: &mut Val) {
     match value {
         Val::Map(pairs) => {
@@ -273,7 +276,7 @@ impl<'a> Writer<'a> {
 
     fn map(&self, def: &TypeDef, key: &TypeDef, value: &TypeDef, node: &Node, out: &mut Vec<u8>) -> Written {
         let object = is_string(key);
-        let mut keys: Vec<Vec<u8>> = Vec::new();
+        let mut keys = HashSet::new();
         out.push(if object { b'{' } else { b'[' });
         for (index, pair) in node.as_list().map_err(|_| self.unlike(def, node))?.enumerate() {
             let parts: Vec<&Node> = pair.as_tuple().map_err(|_| self.unlike(def, pair))?.collect();
@@ -285,13 +288,11 @@ impl<'a> Writer<'a> {
                 self.array([(key, *first), (value, *second)].into_iter(), out)?;
                 continue;
             }
-            let start = out.len();
             self.value(key, first, out)?;
-            let written = out.get(start..).unwrap_or_default().to_vec();
-            if keys.contains(&written) {
-                return Err(self.fault(ValueErrorKind::Type, "each key once".into(), "one again".into(), first));
+            let name = first.as_str(self.source).map_err(|_| self.unlike(key, first))?;
+            if let Some(name) = keys.replace(name) {
+                return Err(self.fault(ValueErrorKind::Type, "each key once".into(), format!("{} again", shown(&name)), first));
             }
-            keys.push(written);
             out.push(b':');
             self.value(value, second, out)?;
         }

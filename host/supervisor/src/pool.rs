@@ -1,0 +1,323 @@
+//! The pool as programs see it.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use taskcell_broker::{self as broker, Chunk, RetryBudget};
+use taskcell_sandbox::Strictness;
+use taskcell_wire::{Boot, Encoding, Grants, Isolation, ItemWriter, PROTOCOL_VERSION, TaskIndex, ToWorker, encode, limits};
+
+use crate::component::Component;
+use crate::delivery::{OnPrinted, Printed};
+use crate::dispatcher::{Dispatcher, DispatcherOptions, JobOptions, Retried, next_job, wake_fd};
+use crate::error::Error;
+use crate::future::{Future, bytes, from_json};
+use crate::lead::{Request, Shared};
+use crate::map::{Map, Values};
+use crate::mapping::{Mapping, MappingOptions, Source};
+use crate::sink::Sink;
+
+/// How long a task may go on after it was told to stop, before its worker is killed.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Makes a [`Pool`]. Closed by default: one worker per CPU, a fresh instance for every task, the sandbox required, no
+/// environment, no retries, no time limit, what guests print dropped.
+pub struct PoolBuilder {
+    component: Component,
+    workers: Option<NonZeroU32>,
+    isolation: Isolation,
+    strictness: Strictness,
+    timeout: Option<Duration>,
+    budget: RetryBudget,
+    grants: Grants,
+    printed: Option<OnPrinted>,
+    grace: Duration,
+}
+
+impl std::fmt::Debug for PoolBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PoolBuilder").field("component", &self.component).field("workers", &self.workers).finish_non_exhaustive()
+    }
+}
+
+impl PoolBuilder {
+    /// How many worker processes; by default as many as this process may use CPUs ([`cpu_count`]).
+    #[must_use]
+    pub fn workers(mut self, workers: NonZeroU32) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// A fresh instance for every task (the default), or one instance per worker.
+    #[must_use]
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = isolation;
+        self
+    }
+
+    /// Whether to refuse to run when a required layer of the sandbox is missing (the default).
+    #[must_use]
+    pub fn strictness(mut self, strictness: Strictness) -> Self {
+        self.strictness = strictness;
+        self
+    }
+
+    /// The run time of one attempt of a task; time in a queue does not count. None by default.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How often a task is tried again, by cause. Never by default.
+    #[must_use]
+    pub fn retries(mut self, budget: RetryBudget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Environment variables for the guest. None by default; the host's are never passed on.
+    #[must_use]
+    pub fn env(mut self, env: Vec<(String, String)>) -> Self {
+        self.grants.env = env;
+        self
+    }
+
+    /// How long a task that was told to stop may go on before its worker is killed. One second by default.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Called with all that guests print, in the thread that turns the dispatcher. Without it, what they print is dropped.
+    #[must_use]
+    pub fn on_printed(mut self, printed: impl FnMut(Printed<'_>) + Send + 'static) -> Self {
+        self.printed = Some(Box::new(printed));
+        self
+    }
+
+    /// Starts the workers; they get ready while the caller goes on.
+    ///
+    /// # Errors
+    /// [`Error::MissingImport`]; [`Error::System`] or [`Error::Spawn`] if the machine has no room for a pool.
+    pub fn build(self) -> Result<Pool, Error> {
+        self.component.check_imports()?;
+        let workers = self.workers.unwrap_or_else(cpu_count);
+        let limits = self.component.limits().clone();
+        let boot = ToWorker::Boot(Box::new(Boot {
+            version: PROTOCOL_VERSION,
+            interface: self.component.interface().clone(),
+            limits: limits.clone(),
+            grants: self.grants,
+            isolation: self.isolation,
+            strict: self.strictness == Strictness::Required,
+            send_printed: self.printed.is_some(),
+        }));
+        let mut frame = Vec::new();
+        encode(&boot, limits::INTERFACE_FRAME, &mut frame)?;
+        let budget = self.budget;
+        let options = DispatcherOptions {
+            component: self.component.clone(),
+            boot: frame.into(),
+            strictness: self.strictness,
+            pool: broker::PoolOptions { workers: workers.get(), budget, grace: duration(self.grace) },
+            retried: Retried { timeouts: budget.timeouts > 0, traps: budget.traps > 0, errors: budget.errors > 0 },
+            printed: self.printed,
+        };
+        let wake = wake_fd()?;
+        let dispatcher = Dispatcher::start(options, &wake)?;
+        let shared = Arc::new(Shared::new(dispatcher, wake));
+        let background = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("taskcell-dispatch".into())
+            .spawn(move || background.run())
+            .map_err(Error::System)?;
+        Ok(Pool { shared, component: self.component, timeout: self.timeout, thread: Some(thread) })
+    }
+}
+
+/// Worker processes for one component.
+///
+/// Dropping it kills its workers; tasks that have not ended end as [`TaskError::Stopped`](crate::TaskError::Stopped).
+#[derive(Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+    component: Component,
+    timeout: Option<Duration>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// How the tasks of a mapping run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunOptions {
+    /// How inputs are written.
+    pub input: Encoding,
+    /// How results are to be written.
+    pub output: Encoding,
+    /// Whether to measure each task's run time.
+    pub timed: bool,
+}
+
+impl Pool {
+    /// Begins a pool for a component.
+    #[must_use]
+    pub fn builder(component: &Component) -> PoolBuilder {
+        PoolBuilder {
+            component: component.clone(),
+            workers: None,
+            isolation: Isolation::default(),
+            strictness: Strictness::Required,
+            timeout: None,
+            budget: RetryBudget::default(),
+            grants: Grants::default(),
+            printed: None,
+            grace: GRACE,
+        }
+    }
+
+    /// The component that it runs.
+    #[must_use]
+    pub fn component(&self) -> &Component {
+        &self.component
+    }
+
+    /// Process ids of the workers that are ready now.
+    #[must_use]
+    pub fn worker_pids(&self) -> Vec<u32> {
+        self.shared.visit(|dispatcher| dispatcher.ready_pids())
+    }
+
+    /// Waits until all workers are ready.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] if they can't get ready, or not within `timeout`.
+    pub fn wait_ready(&self, workers: usize, timeout: Duration) -> Result<(), Error> {
+        let deadline = std::time::Instant::now() + timeout;
+        let ready = self.shared.wait(Some(deadline), |dispatcher| {
+            if let Some(why) = dispatcher.failure() {
+                return Some(Err(Error::Stopped(why.to_owned())));
+            }
+            (dispatcher.ready_pids().len() >= workers).then_some(Ok(()))
+        });
+        ready.unwrap_or_else(|| Err(Error::Stopped(format!("the workers were not ready within {timeout:?}"))))
+    }
+
+    /// Submits one task with one input: the value of its parameter, a tuple or array of its parameters, or `()` if it has none.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTask`], [`Error::NotRunnable`], or [`Error::Input`] if the input can't be written as JSON or is too long.
+    pub fn submit<T: DeserializeOwned>(&self, task: &str, input: &impl Serialize) -> Result<Future<T>, Error> {
+        let json = serde_json::to_vec(input).map_err(|error| Error::Input { task: task.to_owned(), why: error.to_string() })?;
+        self.submit_encoded(task, &json, Encoding::Json, Encoding::Json, from_json)
+    }
+
+    /// Submits one task whose only parameter is a `list<u8>` or a `string`; gives the bytes of its result, which is JSON unless it
+    /// is one of the two too. No byte is looked at on the way.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub fn submit_bytes(&self, task: &str, input: &[u8]) -> Result<Future<Vec<u8>>, Error> {
+        self.submit_encoded(task, input, Encoding::Bytes, Encoding::Bytes, bytes)
+    }
+
+    fn submit_encoded<T>(
+        &self,
+        name: &str,
+        item: &[u8],
+        input: Encoding,
+        output: Encoding,
+        decode: fn(&[u8]) -> Result<T, crate::TaskError>,
+    ) -> Result<Future<T>, Error> {
+        let task = self.runnable(name)?;
+        let most = self.component.limits().message_bytes;
+        if item.len() as u64 > most {
+            let why = format!("it has {} bytes, the most is {most}", item.len());
+            return Err(Error::Input { task: name.to_owned(), why });
+        }
+        let mut items = ItemWriter::default();
+        items.push(item);
+        let (items, count) = items.into_parts();
+        let (job, sink) = (next_job(), Sink::default());
+        let options = JobOptions { task, input, output, timeout: self.timeout, timed: false };
+        self.shared.request(Request::Open(job, options, sink.clone()));
+        self.shared.request(Request::Submit(Chunk { job, first: 0, count, items, history: Vec::new() }));
+        Ok(Future::new(Arc::clone(&self.shared), job, sink, decode))
+    }
+
+    /// Runs a task once for each input, lazily, and gives the results in the order of the inputs.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTask`] or [`Error::NotRunnable`]. What goes wrong with one input is an item of the result.
+    pub fn map<I, T>(&self, task: &str, inputs: I) -> Result<Map<I::IntoIter, T>, Error>
+    where
+        I: IntoIterator<Item: Serialize>,
+        T: DeserializeOwned,
+    {
+        self.map_values(task, inputs, true)
+    }
+
+    /// Like [`map`](Self::map), with results as they come.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map).
+    pub fn map_unordered<I, T>(&self, task: &str, inputs: I) -> Result<Map<I::IntoIter, T>, Error>
+    where
+        I: IntoIterator<Item: Serialize>,
+        T: DeserializeOwned,
+    {
+        self.map_values(task, inputs, false)
+    }
+
+    fn map_values<I, T>(&self, task: &str, inputs: I, ordered: bool) -> Result<Map<I::IntoIter, T>, Error>
+    where
+        I: IntoIterator<Item: Serialize>,
+        T: DeserializeOwned,
+    {
+        let most = usize::try_from(self.component.limits().message_bytes).unwrap_or(usize::MAX);
+        let source = Values::new(inputs.into_iter(), most);
+        let run = RunOptions { input: Encoding::Json, output: Encoding::Json, timed: false };
+        let mapping = self.mapping(self.runnable(task)?, source, run, MappingOptions { ordered, chunk: None });
+        Ok(Map::new(mapping, from_json))
+    }
+
+    /// The lower level under [`map`](Self::map): encoded inputs from a [`Source`], encoded results in blocks. No allocation per
+    /// task.
+    #[must_use]
+    pub fn mapping<S: Source>(&self, task: TaskIndex, source: S, run: RunOptions, options: MappingOptions) -> Mapping<S> {
+        let (job, sink) = (next_job(), Sink::default());
+        let job_options = JobOptions { task, input: run.input, output: run.output, timeout: self.timeout, timed: run.timed };
+        self.shared.request(Request::Open(job, job_options, sink.clone()));
+        Mapping::new(Arc::clone(&self.shared), job, sink, task, source, options)
+    }
+
+    fn runnable(&self, name: &str) -> Result<TaskIndex, Error> {
+        let task = self.component.task(name)?;
+        self.component.check_runnable(task)?;
+        Ok(task)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.close("it was dropped");
+        if let Some(thread) = self.thread.take() {
+            // Its panic was printed when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The CPUs that this process may use: its affinity and its cgroup's quota, at least 1.
+#[must_use]
+pub fn cpu_count() -> NonZeroU32 {
+    let count = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    NonZeroU32::new(u32::try_from(count).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN)
+}
+
+fn duration(duration: Duration) -> broker::Duration {
+    broker::Duration(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+}
