@@ -134,9 +134,19 @@ impl Guest {
         self.options.interface.imports.iter().any(|import| import.name.starts_with("wasi:io/poll"))
     }
 
-    /// Starts the threads that serve WASI's timers, before the process gives up the right to make threads.
+    /// Starts the threads that serve WASI's timers and waits until all of them run, before the process gives up the right to
+    /// make threads.
     pub fn start_threads(&self) {
-        wasmtime_wasi::runtime::in_tokio(async {});
+        wasmtime_wasi::runtime::in_tokio(async {
+            let threads = tokio::runtime::Handle::current().metrics().num_workers();
+            // A task that waits for all the others holds its thread, so each gets one.
+            let all = Arc::new(std::sync::Barrier::new(threads + 1));
+            for _ in 0..threads {
+                let all = Arc::clone(&all);
+                tokio::spawn(async move { drop(all.wait()) });
+            }
+            all.wait();
+        });
     }
 
     /// Makes one instance, so that signal handlers, stacks, images and allocator arenas are in place, and keeps it if instances

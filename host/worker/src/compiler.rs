@@ -47,8 +47,9 @@ fn compile_confined(component: &OwnedFd, code: OwnedFd, limits: &Limits, strict:
     let policy = policy(strict);
     let locked = Unconfined.lock_files(&policy)?;
     compile::warm_up(limits)?;
-    locked.lock_syscalls(&policy)?;
+    // Mapped before, read after: to look at its seals takes a call that goes.
     let bytes = MappedBytes::map(component)?;
+    locked.lock_syscalls(&policy)?;
     let compiled = compile(&bytes, limits)?;
     File::from(code).write_all(&compiled.bytes).map_err(WorkerError::Code)?;
     Ok(FromCompiler::Compiled { is_concurrent: compiled.is_concurrent })

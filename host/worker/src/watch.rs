@@ -39,8 +39,14 @@ impl Watch {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(WorkerError::Watch)?;
         let watch = Arc::new(Self { busy: AtomicBool::new(false), asleep: AtomicBool::new(false), wake });
         let shared = Arc::clone(&watch);
-        let run = move || shared.run(&ticker, &outbox);
+        let (running, started) = std::sync::mpsc::sync_channel(1);
+        // A new thread makes system calls of its own before its first line; the caller may be about to give those up.
+        let run = move || {
+            drop(running);
+            shared.run(&ticker, &outbox);
+        };
         std::thread::Builder::new().name("watch".into()).stack_size(256 * 1024).spawn(run).map_err(WorkerError::Thread)?;
+        let _: Result<(), _> = started.recv();
         Ok(watch)
     }
 

@@ -1,7 +1,7 @@
 //! `list<u8>` and `string` without a `Val` per byte, and the escaping that all strings get.
 //!
-//! A `Val` takes 32 bytes and about 100 ns per byte of a list on its way through a call, so a function of bytes or text takes a typed way,
-//! and this is its end towards JSON.
+//! A `Val` takes 40 bytes and about 100 ns per byte of a list on its way through a call, so a function of bytes or text takes a
+//! typed way, and this is its end towards JSON.
 
 use std::fmt;
 

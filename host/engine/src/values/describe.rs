@@ -1,7 +1,7 @@
 //! The engine's types become entries of a type table.
 //!
-//! Runs in the compile child, where the component is at hand; everything later works from the table alone. `wasmtime` refuses types
-//! that nest deeper than 100 levels or have more than a million parts, so plain recursion over them is bounded.
+//! Runs in the compile child, where the component is at hand; everything later works from the table alone. `wasmtime` refuses
+//! types that nest deeper than 100 levels or have more than a million parts, so plain recursion over them is bounded.
 
 use taskcell_wire::{TypeDef, TypeId, TypeTable, WireError};
 use wasmtime::component::Type;

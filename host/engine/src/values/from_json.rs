@@ -11,8 +11,8 @@ use super::seed::{Seed, integer};
 
 /// Reads the arguments of one task from one JSON text into `out`, whose former content is dropped.
 ///
-/// A function of one parameter takes the text as that parameter; one of several takes an array with an element for each; one without any takes
-/// `null` or `[]`.
+/// A function of one parameter takes the text as that parameter; one of several takes an array with an element for each; one
+/// without any takes `null` or `[]`.
 ///
 /// # Errors
 /// What is wrong with the text and where; `out` is empty then.

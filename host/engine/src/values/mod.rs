@@ -1,9 +1,9 @@
 //! Values by their types: JSON and WAVE on the outside, `wasmtime::component::Val` on the inside.
 //!
-//! Everything is steered by a type of the flat [`TypeTable`](taskcell_wire::TypeTable) that the compile child made, so
-//! the supervisor can check an argument without an engine. Text is read in one pass straight into values: there is no
-//! generic JSON tree in between, which would double the memory and lose what the type knows (a foreign value is refused at its first
-//! byte, so nothing nests deeper than the type does). What the mapping looks like, type by type, is on one page: `VALUES.md`.
+//! Everything is steered by a type of the flat [`TypeTable`] that the compile child made, so the
+//! supervisor can check an argument without an engine. Text is read in one pass straight into values: there is no generic JSON
+//! tree in between, which would double the memory and lose what the type knows (a foreign value is refused at its first byte, so
+//! nothing nests deeper than the type does). What the mapping looks like, type by type, is on one page: `VALUES.md`.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -43,8 +43,8 @@ pub use to_json::value_to_json;
 pub use wave::{call_from_wave, find_task};
 pub use wave_text::json_to_wave;
 
-/// Values nest at most this deep in JSON, in either direction: it is what `serde_json` reads, here and at whoever reads our output.
-/// The component model itself stops at 100.
+/// Values nest at most this deep in JSON, in either direction: it is what `serde_json` reads, here and at whoever reads our
+/// output. The component model itself stops at 100.
 const DEPTH: u32 = 127;
 
 /// The type of an id; one that is of another table is a type without values, so that no walk over a table can fail.

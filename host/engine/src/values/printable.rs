@@ -1,11 +1,12 @@
 //! Whether bytes that a worker sent may be printed as a result.
 //!
-//! A worker may be hijacked, and its results go to a terminal or into a file of records: what is printed must be one JSON value on one
-//! line, and nothing in it may move a cursor, end a line or begin another record.
+//! A worker may be hijacked, and its results go to a terminal or into a file of records: what is printed must be one JSON value
+//! on one line, and nothing in it may move a cursor, end a line or begin another record.
 
 use serde::de::IgnoredAny;
 
-/// Whether the bytes are one JSON value in UTF-8 without raw control characters (C0, DEL, C1) and line separators (U+2028, U+2029).
+/// Whether the bytes are one JSON value in UTF-8 without raw control characters (C0, DEL, C1) and line separators (U+2028,
+/// U+2029).
 ///
 /// Hostile depth is no danger: skipping a value doesn't recurse.
 #[must_use]

@@ -1,7 +1,7 @@
 //! One reading of one text: what it may use up, and how its errors come to know where they happened.
 //!
-//! Errors pass through `serde_json::Error`, which holds a text and no path. So the fault is put down here when it is noticed, and on
-//! the way out each container adds its step: a reading that succeeds pays nothing for paths.
+//! Errors pass through `serde_json::Error`, which holds a text and no path. So the fault is put down here when it is noticed, and
+//! on the way out each container adds its step: a reading that succeeds pays nothing for paths.
 
 use std::cell::{Cell, RefCell};
 
@@ -44,8 +44,8 @@ macro_rules! refuse_objects {
 
 pub(super) use {refuse_objects, refuse_scalars};
 
-/// The most parts (elements, fields, payloads) of one value. Values are built in memory at 50 to 100 bytes a part; `{}` may stand for a
-/// record of a thousand optional fields, so bytes of text don't bound it.
+/// The most parts (elements, fields, payloads) of one value. Values are built in memory at 50 to 100 bytes a part; `{}` may stand
+/// for a record of a thousand optional fields, so bytes of text don't bound it.
 const PARTS: u64 = 16 * 1024 * 1024;
 
 /// A step on the way into a value.

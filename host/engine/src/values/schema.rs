@@ -6,7 +6,8 @@ use taskcell_wire::{TypeDef, TypeId, TypeTable};
 use super::seed::integer_range;
 use super::{INFINITY, NEGATIVE_INFINITY, NOT_A_NUMBER, is_byte, is_option, is_string, lookup, type_text};
 
-/// The most parts of one schema. A table shares its parts, a schema in place repeats them, so what is beyond this many is only named.
+/// The most parts of one schema. A table shares its parts, a schema in place repeats them, so what is beyond this many is only
+/// named.
 const PARTS: u32 = 5000;
 
 /// The JSON Schema (2020-12) of a type's JSON, as it is read; what is written is a part of that.

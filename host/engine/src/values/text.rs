@@ -78,8 +78,8 @@ impl Text {
         }
     }
 
-    /// A name that the component gave: a well-formed one is kebab-case, but the table comes from a process that may be hijacked, and
-    /// this text goes to a terminal.
+    /// A name that the component gave: a well-formed one is kebab-case, but the table comes from a process that may be hijacked,
+    /// and this text goes to a terminal.
     fn name(&mut self, name: &str) {
         if name.bytes().all(|b| b.is_ascii_graphic() || b == b' ') { self.word(name) } else { self.word(&cut(name, 100)) }
     }

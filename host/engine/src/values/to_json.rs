@@ -281,8 +281,8 @@ fn same(length: u32, found: usize) -> bool {
 
 /// An f32 as the shortest decimal that reads back to it.
 pub(super) fn put_f32(out: &mut Vec<u8>, f: f32) {
-    /// Readers of JSON round a number to f64 first and then to f32. Of all f32 (an exhaustive search), only for this one and its negative
-    /// that gives another than itself: 7.038531e-26. It gets the digits of an f64.
+    /// Readers of JSON round a number to f64 first and then to f32. Of all f32 (an exhaustive search), only for this one and its
+    /// negative that gives another than itself: 7.038531e-26. It gets the digits of an f64.
     const ROUNDED_TWICE: u32 = 0x15ae_43fd;
     if f.is_finite() && f.abs().to_bits() != ROUNDED_TWICE {
         out.extend_from_slice(zmij::Buffer::new().format_finite(f).as_bytes());

@@ -1,7 +1,8 @@
 //! A call in WAVE, e.g. `fib(30)` or `wasi:cli/run.run@0.2.0()`, becomes a task and its arguments in JSON.
 //!
 //! The notation is that of `wasmtime run --invoke`, parsed by the same crate. The arguments are then typed against our own table,
-//! since the supervisor has no engine type at hand, and travel as JSON like all others: one form to check and one to read in a worker.
+//! since the supervisor has no engine type at hand, and travel as JSON like all others: one form to check and one to read in a
+//! worker.
 
 use taskcell_wire::{Interface, Signature, TaskIndex, TypeDef};
 use wasm_wave::ast::Node;
@@ -97,8 +98,9 @@ fn arguments_to_json(
     Ok(json)
 }
 
-/// Finds a task by its name: `function`, `interface#function` as `inspect` prints it, or `package:name/interface.function@version` as
-/// `wasmtime run --invoke` writes it. Package and version may be left out where that leaves one task.
+/// Finds a task by its name: `function`, `interface#function` as `inspect` prints it, or
+/// `package:name/interface.function@version` as `wasmtime run --invoke` writes it. Package and version may be left out where that
+/// leaves one task.
 ///
 /// # Errors
 /// None has the name, or several have.
