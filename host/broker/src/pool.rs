@@ -330,6 +330,18 @@ impl Pool {
             Some(state) if !state.cancelled => state.cancelled = true,
             Some(_) | None => return,
         }
+        self.drain_job(job);
+        for slot in &mut self.slots {
+            let Slot::Ready(worker) = slot else { continue };
+            for flight in worker.flights.iter_mut().filter(|flight| flight.chunk.job == job) {
+                flight.stop_sent = Some(now);
+                self.effects.push(Effect::Stop(worker.id, flight.id));
+            }
+        }
+    }
+
+    /// Cancels the tasks of a job that no worker has yet; those that workers have go on.
+    pub fn drain_job(&mut self, job: JobId) {
         let (cancelled, kept) = std::mem::take(&mut self.pending).into_iter().partition::<Vec<_>, _>(|chunk| chunk.job == job);
         self.pending = kept.into();
         cancelled.iter().for_each(|chunk| self.cancelled(chunk));
@@ -337,13 +349,6 @@ impl Pool {
         for key in delayed {
             if let Some(chunk) = self.delayed.remove(&key) {
                 self.cancelled(&chunk);
-            }
-        }
-        for slot in &mut self.slots {
-            let Slot::Ready(worker) = slot else { continue };
-            for flight in worker.flights.iter_mut().filter(|flight| flight.chunk.job == job) {
-                flight.stop_sent = Some(now);
-                self.effects.push(Effect::Stop(worker.id, flight.id));
             }
         }
     }

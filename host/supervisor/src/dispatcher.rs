@@ -16,6 +16,7 @@ use rustix::event::{EventfdFlags, Timespec, eventfd};
 use taskcell_broker::{self as broker, Attempt, Cause, Chunk, Effect, KillReason, Now, Verdict, Violation};
 use taskcell_engine::values;
 use taskcell_sandbox::Strictness;
+use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{
     ChunkId, Encoding, FromWorker, JobId, Outcome, OutcomeReader, OutcomeWriter, Run, TaskIndex, ToWorker, WorkerId, codec,
     encode,
@@ -43,6 +44,14 @@ pub(crate) struct JobOptions {
     pub(crate) output: Encoding,
     pub(crate) timeout: Option<Duration>,
     pub(crate) timed: bool,
+}
+
+/// Why a pool stopped.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    /// What a worker that could not get ready failed at; `None` for any other reason.
+    pub(crate) boot: Option<BootFailure>,
+    pub(crate) text: String,
 }
 
 struct Job {
@@ -76,7 +85,9 @@ pub(crate) struct Dispatcher {
     jobs: BTreeMap<JobId, Job>,
     epoll: OwnedFd,
     began: Instant,
-    failure: Option<String>,
+    failure: Option<Failure>,
+    /// What the first worker that could not get ready failed at.
+    boot_failure: Option<BootFailure>,
     frame_cap: u64,
 }
 
@@ -112,13 +123,14 @@ impl Dispatcher {
             epoll,
             began: Instant::now(),
             failure: None,
+            boot_failure: None,
             frame_cap,
         };
         dispatcher.broker.start(dispatcher.now());
         dispatcher.carry_out();
         match dispatcher.failure.take() {
             // Not one worker could be started, and retrying would not help.
-            Some(why) if dispatcher.links.is_empty() => Err(Error::Stopped(why)),
+            Some(failure) if dispatcher.links.is_empty() => Err(Error::Stopped(failure.text)),
             failure => {
                 dispatcher.failure = failure;
                 Ok(dispatcher)
@@ -136,8 +148,8 @@ impl Dispatcher {
     }
 
     /// Why the pool stopped, if it did.
-    pub(crate) fn failure(&self) -> Option<&str> {
-        self.failure.as_deref()
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
 
     pub(crate) fn open(&mut self, job: JobId, options: JobOptions, sink: Sink) {
@@ -147,8 +159,8 @@ impl Dispatcher {
     }
 
     pub(crate) fn submit(&mut self, chunk: Chunk) {
-        if let Some(why) = &self.failure {
-            let error = TaskError::Stopped { text: why.clone() };
+        if let Some(failure) = &self.failure {
+            let error = TaskError::Stopped { text: failure.text.clone() };
             let block = Block::alike(chunk.first, chunk.count, error, 0);
             self.deliver(chunk.job, block);
             return;
@@ -159,6 +171,12 @@ impl Dispatcher {
 
     pub(crate) fn cancel(&mut self, job: JobId) {
         self.broker.cancel_job(self.now(), job);
+        self.carry_out();
+    }
+
+    /// Nothing more of the job starts; what runs goes on.
+    pub(crate) fn drain(&mut self, job: JobId) {
+        self.broker.drain_job(job);
         self.carry_out();
     }
 
@@ -276,6 +294,7 @@ impl Dispatcher {
             FromWorker::Failed { kind, text } => {
                 link.last_words = Some(text.to_owned());
                 // The same code and the same machine: another try would fail alike.
+                self.boot_failure.get_or_insert(kind);
                 self.broker.fail(format!("a worker could not get ready ({}): failed to {text}", boot_word(kind)));
                 Ok(())
             }
@@ -448,7 +467,7 @@ impl Dispatcher {
     }
 
     fn fail(&mut self, why: &str) {
-        self.failure = Some(why.to_owned());
+        self.failure = Some(Failure { boot: self.boot_failure, text: why.to_owned() });
         for job in self.jobs.values() {
             job.sink.fail(why);
         }
@@ -505,8 +524,7 @@ fn is_sound(outcome: &Outcome<'_>, output: Option<Encoding>) -> bool {
     }
 }
 
-fn boot_word(kind: taskcell_wire::from_worker::BootFailure) -> &'static str {
-    use taskcell_wire::from_worker::BootFailure;
+fn boot_word(kind: BootFailure) -> &'static str {
     match kind {
         BootFailure::Sandbox => "sandbox",
         BootFailure::Guest => "component",

@@ -96,7 +96,7 @@ pub enum Error {
     #[error("set up the pool: {0}")]
     System(std::io::Error),
     /// A worker could not get ready.
-    #[error("get a worker ready: {text}")]
+    #[error("run tasks: {text}")]
     Boot {
         /// What class of failure.
         kind: BootFailure,

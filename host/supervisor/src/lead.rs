@@ -40,6 +40,7 @@ pub(crate) enum Request {
     Open(JobId, JobOptions, Sink),
     Submit(Chunk),
     Cancel(JobId),
+    Drain(JobId),
     Close(JobId),
 }
 
@@ -80,6 +81,7 @@ impl std::fmt::Debug for Request {
             Self::Open(..) => "Open",
             Self::Submit(_) => "Submit",
             Self::Cancel(_) => "Cancel",
+            Self::Drain(_) => "Drain",
             Self::Close(_) => "Close",
         })
     }
@@ -280,6 +282,7 @@ fn apply(dispatcher: &mut Dispatcher, request: Request) {
         Request::Open(job, options, sink) => dispatcher.open(job, options, sink),
         Request::Submit(chunk) => dispatcher.submit(chunk),
         Request::Cancel(job) => dispatcher.cancel(job),
+        Request::Drain(job) => dispatcher.drain(job),
         Request::Close(job) => dispatcher.close(job),
     }
 }

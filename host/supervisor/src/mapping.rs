@@ -145,6 +145,13 @@ impl<S: Source> Mapping<S> {
         self.supply = Supply::End;
     }
 
+    /// Takes no more inputs and starts nothing more; what runs goes on. Tasks that were not started end as
+    /// [`TaskError::Cancelled`].
+    pub fn drain(&mut self) {
+        self.supply = Supply::End;
+        self.shared.request(Request::Drain(self.job));
+    }
+
     fn step(&mut self, dispatcher: &mut Dispatcher) -> Option<Next> {
         let stopped = loop {
             match self.sink.pop() {

@@ -191,15 +191,19 @@ impl Pool {
         self.shared.visit(|dispatcher| dispatcher.ready_pids())
     }
 
-    /// Waits until all workers are ready.
+    /// Waits until so many workers are ready.
     ///
     /// # Errors
-    /// [`Error::Stopped`] if they can't get ready, or not within `timeout`.
+    /// [`Error::Boot`] or [`Error::Stopped`] if they can't get ready, or not within `timeout`.
     pub fn wait_ready(&self, workers: usize, timeout: Duration) -> Result<(), Error> {
         let deadline = std::time::Instant::now() + timeout;
         let ready = self.shared.wait(Some(deadline), |dispatcher| {
-            if let Some(why) = dispatcher.failure() {
-                return Some(Err(Error::Stopped(why.to_owned())));
+            if let Some(failure) = dispatcher.failure() {
+                let text = failure.text.clone();
+                return Some(Err(match failure.boot {
+                    Some(kind) => Error::Boot { kind, text },
+                    None => Error::Stopped(text),
+                }));
             }
             (dispatcher.ready_pids().len() >= workers).then_some(Ok(()))
         });

@@ -83,7 +83,7 @@ fn get_ready(boot: Box<Boot>, code: OwnedFd, outbox: &Arc<Outbox>, page: Arc<Sha
     }
     let watch = Watch::start(guest.ticker(), Arc::clone(outbox))?;
     // The first reading of the clock looks for the kernel's page of code, with a call that goes.
-    now();
+    let _ = now();
     let confined = locked.lock_syscalls(&policy)?;
     stop.set_deadline(Some(now().saturating_add(WARM_UP_NS)));
     watch.busy();

@@ -1,0 +1,227 @@
+//! The command line as data. Parsing never acts.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use taskcell::{Isolation, Limits, Strictness};
+
+use crate::commands::{call, compile, doctor, inspect, map};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::units;
+
+/// Run tasks of WebAssembly components in sandboxed worker processes.
+///
+/// A task is one call of one exported function. Components may be written in any language; core modules that carry component types
+/// or are WASI p1 programs are taken too. Each worker is a process that can reach no file, no network and no other process.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 all went well; 1 a task failed; 2 the command line or an input is wrong; 3 the component can't be \
+                  run here; 4 a layer of the sandbox is missing; 130 and 143 interrupted; 141 the reader of the output is gone."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Map(map::Map),
+    Call(call::Call),
+    Inspect(inspect::Inspect),
+    Compile(compile::Compile),
+    Doctor(doctor::Doctor),
+}
+
+impl Command {
+    pub(crate) fn execute(self) -> Result<Exit, CliError> {
+        match self {
+            Self::Map(map) => map.execute(),
+            Self::Call(call) => call.execute(),
+            Self::Inspect(inspect) => inspect.execute(),
+            Self::Compile(compile) => compile.execute(),
+            Self::Doctor(doctor) => doctor.execute(),
+        }
+    }
+}
+
+/// Options of every command that runs tasks.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Limits and the sandbox")]
+pub(crate) struct RunArgs {
+    /// Memory of one guest instance [k, M, G]
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "256M")]
+    pub(crate) memory: u64,
+
+    /// Run time of one attempt of a task [ms, s, m, h]; waiting does not count [default: none]
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Units of fuel for one task: a limit that does not depend on the machine, at twice the price [default: none]
+    #[arg(long, value_name = "UNITS")]
+    pub(crate) fuel: Option<u64>,
+
+    /// Wasm stack of one guest instance
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "512k")]
+    pub(crate) stack: u64,
+
+    /// Longest input, in bytes of its text
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "16M")]
+    pub(crate) max_message: u64,
+
+    /// Longest result, in bytes of its text
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "16M")]
+    pub(crate) max_result: u64,
+
+    /// What one task may print; the rest is cut, with a mark
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "1M")]
+    pub(crate) max_log: u64,
+
+    /// Environment variable for the guest, which sees no other; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = units::variable)]
+    pub(crate) env: Vec<(String, String)>,
+
+    /// What to do when a required layer of the sandbox is missing: refuse, or go on with what there is
+    #[arg(long, value_enum, default_value_t = Sandbox::Required)]
+    pub(crate) sandbox: Sandbox,
+
+    /// A fresh instance for every task, or one per worker (faster; a task then sees what a former one left)
+    #[arg(long, value_enum, default_value_t = IsolationArg::Fresh)]
+    pub(crate) isolation: IsolationArg,
+
+    /// Compile anew and keep nothing
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+
+    /// No progress on the terminal
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+impl RunArgs {
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            memory_bytes: self.memory,
+            fuel: self.fuel,
+            stack_bytes: self.stack,
+            message_bytes: self.max_message,
+            result_bytes: self.max_result,
+            log_bytes: self.max_log,
+            ..Limits::default()
+        }
+    }
+}
+
+/// How to group and end many tasks.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Running many tasks")]
+pub(crate) struct MapArgs {
+    /// Worker processes, or a share of the CPUs like 50% [default: one per CPU that this process may use]
+    #[arg(long, short, value_name = "N|N%", value_parser = units::jobs)]
+    pub(crate) jobs: Option<NonZeroU32>,
+
+    /// Results as they come, not in the order of the inputs
+    #[arg(long)]
+    pub(crate) unordered: bool,
+
+    /// Tasks that travel together [default: as many as their run time suggests]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) chunk: Option<u32>,
+
+    /// One JSON object for every input: index, ok or error, attempts, ms, what it printed
+    #[arg(long)]
+    pub(crate) records: bool,
+
+    /// Further attempts for a task whose worker died or that ran over its time
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) retries: u32,
+
+    /// After a task failed: go on, start nothing more, or stop what runs too
+    #[arg(long, value_enum, default_value_t = Halt::Never)]
+    pub(crate) halt: Halt,
+
+    /// What guests print: to stderr line by line, nowhere, or into the record [default: record with --records, else inherit]
+    #[arg(long, value_enum)]
+    pub(crate) guest_output: Option<GuestOutput>,
+}
+
+/// Where inputs come from.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InputArgs {
+    /// Inputs, each a JSON text (with --files: paths) [default: lines of standard input]
+    #[arg(value_name = "INPUT", allow_hyphen_values = true)]
+    pub(crate) inputs: Vec<String>,
+
+    /// Read inputs from a file, one JSON text per line; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["inputs", "files"])]
+    pub(crate) input: Option<PathBuf>,
+
+    /// The inputs are paths: each file's bytes or text is the task's one parameter
+    #[arg(long, requires = "inputs")]
+    pub(crate) files: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sandbox {
+    Required,
+    BestEffort,
+}
+
+impl From<Sandbox> for Strictness {
+    fn from(sandbox: Sandbox) -> Self {
+        match sandbox {
+            Sandbox::Required => Self::Required,
+            Sandbox::BestEffort => Self::BestEffort,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IsolationArg {
+    Fresh,
+    Reuse,
+}
+
+impl From<IsolationArg> for Isolation {
+    fn from(isolation: IsolationArg) -> Self {
+        match isolation {
+            IsolationArg::Fresh => Self::Fresh,
+            IsolationArg::Reuse => Self::Reuse,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Halt {
+    /// Go on
+    Never,
+    /// Start nothing more
+    Soon,
+    /// Stop what runs too
+    Now,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GuestOutput {
+    /// To stderr, line by line, with the task's number
+    Inherit,
+    /// Nowhere
+    Drop,
+    /// Into the task's record
+    Record,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,31 @@
+//! The subcommands, a file each: the options as data, and what is done with them.
+
+pub(crate) mod call;
+pub(crate) mod compile;
+pub(crate) mod doctor;
+pub(crate) mod inspect;
+pub(crate) mod map;
+
+use std::path::Path;
+use std::time::Duration;
+
+use taskcell::{Component, ComponentOptions, Limits, Strictness};
+
+use crate::args::RunArgs;
+use crate::error::CliError;
+use crate::progress::Progress;
+
+/// Reads and compiles a component, with progress.
+fn open(path: &Path, limits: Limits, strictness: Strictness, cache: bool, progress: &Progress) -> Result<Component, CliError> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let mut told = |passed: Duration| progress.compiling(&name, passed);
+    let options = ComponentOptions { limits, strictness, cache, progress: Some(&mut told) };
+    let component = Component::open_with(path, options);
+    progress.clear();
+    Ok(component?)
+}
+
+/// The same, with the options of a command that runs tasks.
+fn open_to_run(path: &Path, run: &RunArgs, progress: &Progress) -> Result<Component, CliError> {
+    open(path, run.limits(), run.sandbox.into(), !run.no_cache, progress)
+}

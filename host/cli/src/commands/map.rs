@@ -1,0 +1,289 @@
+//! `taskcell map COMPONENT EXPORT [INPUT...]`.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use taskcell::{
+    Component, Encoding, Mapping, MappingOptions, Next, Pool, RetryBudget, RunOptions, TaskEnd, TaskError, TaskIndex, TypeDef,
+};
+
+use crate::args::{GuestOutput, Halt, InputArgs, MapArgs, RunArgs};
+use crate::commands::open_to_run;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::guest_output::Captures;
+use crate::input::{Inputs, Reading};
+use crate::output::{self, Results};
+use crate::progress::Progress;
+use crate::record;
+use crate::signals::Interrupt;
+
+/// Run a task once for every input, over worker processes
+///
+/// Inputs are JSON texts: arguments, or lines of a file or of standard input. A function of one parameter takes the value as it is,
+/// one of several parameters an array of values, one of none null. Each result is one line of JSON, in the order of the inputs. Errors
+/// go to stderr.
+#[derive(Debug, Args)]
+pub(crate) struct Map {
+    /// The component
+    component: PathBuf,
+
+    /// The exported function: NAME, or INTERFACE#NAME
+    export: String,
+
+    #[command(flatten)]
+    inputs: InputArgs,
+
+    #[command(flatten)]
+    map: MapArgs,
+
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// What is known of the inputs, for messages.
+#[derive(Debug)]
+enum Places {
+    Arguments,
+    Lines(Option<String>),
+    Files(Vec<String>),
+}
+
+impl Places {
+    fn name(&self, index: u64) -> String {
+        match self {
+            Self::Arguments => format!("argument {}", index + 1),
+            Self::Lines(None) => format!("line {}", index + 1),
+            Self::Lines(Some(file)) => format!("{file}:{}", index + 1),
+            Self::Files(_) => self.file(index).unwrap_or_default().to_owned(),
+        }
+    }
+
+    fn file(&self, index: u64) -> Option<&str> {
+        match self {
+            Self::Files(names) => names.get(usize::try_from(index).ok()?).map(String::as_str),
+            Self::Arguments | Self::Lines(_) => None,
+        }
+    }
+}
+
+impl Map {
+    pub(crate) fn execute(self) -> Result<Exit, CliError> {
+        let progress = Progress::new(self.run.quiet);
+        let component = open_to_run(&self.component, &self.run, &progress)?;
+        let task = component.task(&self.export)?;
+        component.check_runnable(task)?;
+        let input = if self.inputs.files { bytes_parameter(&component, task)? } else { Encoding::Json };
+        let (reading, places, total) = self.reading(&component, task)?;
+        component.check_imports()?;
+
+        let output = self.map.guest_output.unwrap_or(if self.map.records { GuestOutput::Record } else { GuestOutput::Inherit });
+        let captures = Captures::new(output, self.run.max_log, progress.clone());
+        let pool = self.pool(&component, total, &captures, output)?;
+        pool.wait_ready(1, Duration::from_secs(60))?;
+
+        let run = RunOptions { input, output: Encoding::Json, timed: self.map.records };
+        let options = MappingOptions { ordered: !self.map.unordered, chunk: self.map.chunk };
+        let mut mapping = pool.mapping(task, Inputs::new(), run, options);
+        let bell = mapping.bell();
+        mapping.source().start(reading, component.limits().message_bytes, bell.clone()).map_err(CliError::Output)?;
+        let interrupt = Interrupt::listen(bell).map_err(CliError::Output)?;
+        progress.tasks(total);
+        let results = Results::start(progress.clone()).map_err(CliError::Output)?;
+        let view = View { progress, captures, places, records: self.map.records, halt: self.map.halt };
+        follow(mapping, results, &interrupt, &view)
+    }
+
+    /// What to read, what to call the inputs, and how many there are, if that is known. Checks what can be checked before any
+    /// worker starts.
+    fn reading(&self, component: &Component, task: TaskIndex) -> Result<(Reading, Places, Option<u64>), CliError> {
+        let inputs = &self.inputs.inputs;
+        let total = Some(inputs.len() as u64);
+        if self.inputs.files {
+            let paths = inputs.iter().map(PathBuf::from).collect();
+            return Ok((Reading::Files(paths), Places::Files(inputs.clone()), total));
+        }
+        if !inputs.is_empty() {
+            for (at, text) in inputs.iter().enumerate() {
+                component.check_input(task, text.as_bytes()).map_err(|error| match error {
+                    taskcell::Error::Input { why, .. } => CliError::Input { place: format!("argument {}", at + 1), why },
+                    other => CliError::Host(other),
+                })?;
+            }
+            return Ok((Reading::Texts(inputs.clone()), Places::Arguments, total));
+        }
+        match &self.inputs.input {
+            Some(path) if path.as_os_str() != "-" => {
+                let failed = |source| CliError::Host(taskcell::Error::Read { path: path.clone(), source });
+                let file = File::open(path).map_err(failed)?;
+                if file.metadata().map_err(failed)?.is_dir() {
+                    return Err(CliError::Host(taskcell::Error::NotAFile { path: path.clone(), what: "a directory" }));
+                }
+                Ok((Reading::Lines(file), Places::Lines(Some(path.display().to_string())), None))
+            }
+            Some(_) | None => Ok((Reading::Stdin, Places::Lines(None), None)),
+        }
+    }
+
+    fn pool(
+        &self,
+        component: &Component,
+        total: Option<u64>,
+        captures: &Captures,
+        output: GuestOutput,
+    ) -> Result<Pool, CliError> {
+        let wanted = self.map.jobs.unwrap_or_else(taskcell::cpu_count);
+        // More workers than tasks would only be started.
+        let most = total.and_then(|total| u32::try_from(total.max(1)).ok()).and_then(std::num::NonZeroU32::new);
+        let budget = RetryBudget { deaths: self.map.retries, timeouts: self.map.retries, ..RetryBudget::default() };
+        let mut builder = Pool::builder(component)
+            .workers(most.map_or(wanted, |most| most.min(wanted)))
+            .isolation(self.run.isolation.into())
+            .strictness(self.run.sandbox.into())
+            .timeout(self.run.timeout)
+            .retries(budget)
+            .env(self.run.env.clone());
+        if output != GuestOutput::Drop {
+            let captures = captures.clone();
+            builder = builder.on_printed(move |printed| captures.take(&printed));
+        }
+        Ok(builder.build()?)
+    }
+}
+
+/// How to show results.
+#[derive(Debug)]
+struct View {
+    progress: Progress,
+    captures: Captures,
+    places: Places,
+    records: bool,
+    halt: Halt,
+}
+
+/// What became of the tasks so far.
+#[derive(Debug, Default)]
+struct Tally {
+    ended: u64,
+    failed: u64,
+    /// Failed because the input does not fit.
+    invalid: u64,
+    /// Not run, because we were told to end.
+    skipped: u64,
+}
+
+/// Takes results until the last, or until there is a reason to end.
+fn follow(mut mapping: Mapping<Inputs>, mut results: Results, interrupt: &Interrupt, view: &View) -> Result<Exit, CliError> {
+    let mut tally = Tally::default();
+    let mut ending = false;
+    let mut stopped = None;
+    loop {
+        // What is there is collected; only when there is nothing does the reader get what was collected.
+        let mut next = mapping.next(Some(Duration::ZERO));
+        if matches!(next, Next::Timeout) {
+            results.flush();
+            next = mapping.next(Some(Duration::from_millis(100)));
+        }
+        match next {
+            Next::Block(block) => {
+                let source = mapping.source();
+                block.each(|end| view.show(end, source, ending, &mut tally, &mut results));
+                results.pass();
+            }
+            Next::Timeout => {}
+            Next::End => break,
+            Next::Stopped(text) => {
+                stopped = Some(text);
+                break;
+            }
+        }
+        view.progress.ended(tally.ended, tally.failed);
+        if !ending && interrupt.exit().is_some() {
+            ending = true;
+            mapping.drain();
+        }
+        if !ending && tally.failed > 0 && view.halt != Halt::Never {
+            ending = true;
+            if view.halt == Halt::Now { mapping.cancel() } else { mapping.drain() }
+        }
+        if results.is_broken() {
+            break;
+        }
+    }
+    view.progress.clear();
+    match results.finish() {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(Exit::ReaderGone),
+        Err(error) => return Err(CliError::Output(error)),
+        Ok(()) => {}
+    }
+    if let Some(text) = stopped {
+        return Err(CliError::Host(taskcell::Error::Stopped(text)));
+    }
+    if ending {
+        let not_run = tally.skipped;
+        output::note(&format!("ended early: {} tasks ended, {not_run} that were waiting did not run", tally.ended));
+    }
+    Ok(match interrupt.exit() {
+        Some(exit) => exit,
+        None if tally.invalid > 0 => Exit::Usage,
+        None if tally.failed > 0 => Exit::TaskFailed,
+        None => Exit::Ok,
+    })
+}
+
+impl View {
+    /// Shows one task's end.
+    fn show(&self, mut end: TaskEnd<'_>, inputs: &mut Inputs, ending: bool, tally: &mut Tally, results: &mut Results) {
+        let index = end.index;
+        if ending && matches!(end.result, Err(TaskError::Cancelled)) {
+            tally.skipped += 1;
+            return;
+        }
+        tally.ended += 1;
+        let captured = self.captures.ended(index);
+        if let Err(error) = &mut end.result {
+            tally.failed += 1;
+            if let TaskError::Invalid { text } = error {
+                tally.invalid += 1;
+                if let Some(why) = inputs.bad(index) {
+                    *text = why;
+                }
+            }
+        }
+        if self.records {
+            record::write(&end, self.places.file(index), captured.as_ref(), results.text());
+            return;
+        }
+        match end.result {
+            Ok(json) => {
+                results.text().extend_from_slice(json);
+                results.text().push(b'\n');
+            }
+            Err(error) => {
+                let place = self.places.name(index);
+                self.progress.aside(|| output::complain(&format!("{place}: {error}")));
+            }
+        }
+    }
+}
+
+/// `--files` needs a parameter that takes a file's content.
+fn bytes_parameter(component: &Component, task: TaskIndex) -> Result<Encoding, CliError> {
+    let types = &component.interface().types;
+    let takes = component.signature(task).is_some_and(|signature| match signature.params.as_slice() {
+        [(_, ty)] => match types.get(*ty) {
+            Some(TypeDef::String) => true,
+            Some(TypeDef::List(element)) => types.get(*element) == Some(&TypeDef::U8),
+            Some(_) | None => false,
+        },
+        _ => false,
+    });
+    if takes {
+        return Ok(Encoding::Bytes);
+    }
+    let signature = component.signature(task).map(|signature| taskcell_engine::values::signature_text(types, signature));
+    let signature = signature.unwrap_or_default();
+    Err(CliError::Usage(format!("failed to use --files: {signature} has no single parameter of type list<u8> or string")))
+}

@@ -1,0 +1,26 @@
+//! Why a command could not do its work. One line each: what, where, what to do.
+
+/// A command's error.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The command line makes no sense beyond what the parser can tell.
+    #[error("{0}")]
+    Usage(String),
+    /// An input given on the command line does not fit.
+    #[error("failed to use {place}: {why}")]
+    Input {
+        /// Which one.
+        place: String,
+        /// Where in it, what was expected, what was found.
+        why: String,
+    },
+    /// The text of a call is wrong.
+    #[error("failed to read the call: {0}")]
+    Call(String),
+    /// Results could not be written.
+    #[error("failed to write results: {0}")]
+    Output(std::io::Error),
+    /// The host's error.
+    #[error("failed to {0}")]
+    Host(#[from] taskcell::Error),
+}
