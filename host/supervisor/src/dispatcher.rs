@@ -166,6 +166,11 @@ impl Dispatcher {
             return;
         }
         self.broker.submit(self.now(), chunk);
+        self.perform();
+    }
+
+    /// Sends what was submitted; many submissions leave in one write per worker.
+    pub(crate) fn flush(&mut self) {
         self.carry_out();
     }
 
@@ -195,16 +200,17 @@ impl Dispatcher {
         self.broker.chunk_tasks(task)
     }
 
-    /// Waits until something happens, at most `wait`, and handles it.
-    pub(crate) fn turn(&mut self, wait: Option<Duration>) {
+    /// Waits until something happens, at most `wait`, and handles it. Whether the eventfd rang.
+    pub(crate) fn turn(&mut self, wait: Option<Duration>) -> bool {
         let due = self.broker.next_tick().map(|at| Duration::from_nanos(at.since(self.now()).0));
         let wait = [wait, due].into_iter().flatten().min().map(timespec);
         let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS];
         // An interrupted wait is a turn in which nothing happened.
         let count = epoll::wait(&self.epoll, &mut events[..], wait.as_ref()).unwrap_or(0);
+        let mut rang = false;
         for event in events.iter().take(count) {
             match event.data.u64() {
-                WAKE => {}
+                WAKE => rang = true,
                 id => self.socket_ready(WorkerId(id), event.flags),
             }
         }
@@ -212,6 +218,7 @@ impl Dispatcher {
             self.broker.tick(self.now());
         }
         self.carry_out();
+        rang
     }
 
     fn socket_ready(&mut self, id: WorkerId, flags: EventFlags) {
@@ -225,18 +232,22 @@ impl Dispatcher {
         let mut ended = false;
         if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::RDHUP | EventFlags::ERR) {
             for _ in 0..READS {
-                match link.receive() {
+                let received = link.receive();
+                match received {
                     Received::Nothing => break,
                     Received::End => {
                         ended = true;
                         break;
                     }
-                    Received::Bytes => {}
+                    Received::Bytes | Received::Last => {}
                 }
                 if let Err(violation) = self.frames(id, &mut link) {
                     link.kill(format!("because {violation}"));
                     self.broker.violated(id, violation);
                     ended = true;
+                    break;
+                }
+                if received == Received::Last {
                     break;
                 }
             }
@@ -377,19 +388,25 @@ impl Dispatcher {
         }
     }
 
-    fn carry_out(&mut self) {
+    /// Carries out the broker's effects, up to the writes.
+    fn perform(&mut self) {
         loop {
             let mut effects = std::mem::take(&mut self.effects);
             self.broker.take_effects(&mut effects);
             if effects.is_empty() {
                 self.effects = effects;
-                break;
+                return;
             }
             for effect in effects.drain(..) {
                 self.effect(effect);
             }
             self.effects = effects;
         }
+    }
+
+    /// Carries out the broker's effects, and writes what waits for each worker.
+    fn carry_out(&mut self) {
+        self.perform();
         let waiting: Vec<WorkerId> = self.links.iter().filter(|(_, link)| link.has_out()).map(|(id, _)| *id).collect();
         for id in waiting {
             let Some(mut link) = self.links.remove(&id) else { continue };

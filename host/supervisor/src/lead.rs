@@ -212,8 +212,9 @@ impl Shared {
             if passed(deadline) {
                 return None;
             }
-            dispatcher.turn(deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())));
-            self.clear_wake();
+            if dispatcher.turn(deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))) {
+                self.clear_wake();
+            }
             self.tell_followers();
             dispatcher = self.let_in(dispatcher);
         }
@@ -223,8 +224,9 @@ impl Shared {
         let mut dispatcher = lock(&self.dispatcher);
         while !self.wanted.load(Ordering::SeqCst) {
             self.drain(&mut dispatcher);
-            dispatcher.turn(None);
-            self.clear_wake();
+            if dispatcher.turn(None) {
+                self.clear_wake();
+            }
             self.tell_followers();
             dispatcher = self.let_in(dispatcher);
         }
@@ -280,7 +282,10 @@ impl Shared {
 fn apply(dispatcher: &mut Dispatcher, request: Request) {
     match request {
         Request::Open(job, options, sink) => dispatcher.open(job, options, sink),
-        Request::Submit(chunk) => dispatcher.submit(chunk),
+        Request::Submit(chunk) => {
+            dispatcher.submit(chunk);
+            dispatcher.flush();
+        }
         Request::Cancel(job) => dispatcher.cancel(job),
         Request::Drain(job) => dispatcher.drain(job),
         Request::Close(job) => dispatcher.close(job),

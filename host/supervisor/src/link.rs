@@ -31,8 +31,10 @@ pub(crate) struct Link {
 /// What a read gave.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Received {
-    /// Bytes; there may be more.
+    /// Bytes, and there may be more.
     Bytes,
+    /// Bytes, and there was no more: the space was larger.
+    Last,
     /// Nothing for now.
     Nothing,
     /// No more, ever.
@@ -96,11 +98,13 @@ impl Link {
     /// Takes what the socket has now.
     pub(crate) fn receive(&mut self) -> Received {
         loop {
-            match recv(&self.socket, self.received.space(), RecvFlags::DONTWAIT) {
+            let space = self.received.space();
+            let room = space.len();
+            match recv(&self.socket, space, RecvFlags::DONTWAIT) {
                 Ok((_, 0)) => return Received::End,
                 Ok((_, count)) => {
                     self.received.filled(count);
-                    return Received::Bytes;
+                    return if count < room { Received::Last } else { Received::Bytes };
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Received::Nothing,

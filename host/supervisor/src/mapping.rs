@@ -195,6 +195,7 @@ impl<S: Source> Mapping<S> {
                 dispatcher.submit(Chunk { job: self.job, first, count, items, history: Vec::new() });
             }
         }
+        dispatcher.flush();
     }
 
     fn is_open(&self) -> bool {
