@@ -26,7 +26,7 @@ impl Process {
         let (before, after) = stat.rsplit_once(')')?;
         let (_, name) = before.split_once('(')?;
         let fields: Vec<&str> = after.split_ascii_whitespace().collect();
-        let number = |at: usize| fields.get(at)?.parse().ok();
+        let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
         Some(Self {
             pid,
             parent: fields.get(1)?.parse().ok()?,

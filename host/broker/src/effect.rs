@@ -17,7 +17,25 @@ pub enum KillReason {
     Shutdown,
 }
 
-pub use crate::pool::Violation;
+/// What a worker did that none may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// It spoke of a chunk that is not at the front of its line.
+    #[error("it answered for a chunk that it was not running")]
+    ForeignChunk,
+    /// It skipped or repeated a task, or gave more than it was asked.
+    #[error("its answers were out of order")]
+    OutOfOrder,
+    /// It is not known, or not ready.
+    #[error("it spoke out of turn")]
+    OutOfTurn,
+    /// Its bytes were no message, or broke a cap.
+    #[error("it sent bytes that are no message")]
+    Malformed,
+    /// A result was not one line of JSON.
+    #[error("it sent a result that is not one line of JSON")]
+    BadResult,
+}
 
 /// What to do. Effects are carried out in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,14 +9,16 @@
 pub mod chunk;
 pub mod effect;
 pub mod estimate;
+pub mod options;
 pub mod order;
 pub mod pool;
 pub mod restart;
 pub mod time;
 
 pub use chunk::{Attempt, Cause, Chunk};
-pub use effect::{Effect, KillReason};
+pub use effect::{Effect, KillReason, Violation};
+pub use options::{JobOptions, PoolOptions, RetryBudget, Verdict};
 pub use order::Reorder;
-pub use pool::{JobOptions, Pool, PoolOptions, RetryBudget, Verdict, Violation};
+pub use pool::Pool;
 pub use restart::RestartPolicy;
 pub use time::{Duration, Now};

@@ -14,84 +14,35 @@
 //! go back to the front of the line, uncharged; the running one is charged an attempt. So a death costs one task.
 //!
 //! Invariants, checked by `tests/model.rs` with random histories: every submitted task ends exactly once (a result is accepted,
-//! or [`Effect::Lost`], or [`Effect::Cancelled`]); no worker has work that another has; nothing waits while a worker has room.
+//! or [`Effect::Lost`], or [`Effect::Cancelled`], or the pool fails); no worker has work that another has; nothing waits while
+//! a worker is idle.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use taskcell_wire::{ChunkId, JobId, TaskIndex, WorkerId};
 
 use crate::chunk::{Attempt, Cause, Chunk};
-use crate::effect::{Effect, KillReason};
+use crate::effect::{Effect, KillReason, Violation};
 use crate::estimate::Estimate;
+use crate::options::{JobOptions, PoolOptions, Verdict};
 use crate::restart::{Restart, RestartPolicy};
 use crate::time::{Duration, Now};
 
-/// How often a task is tried again, by cause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RetryBudget {
-    /// After its worker died.
-    pub deaths: u32,
-    /// After it ran over its time.
-    pub timeouts: u32,
-    /// After a trap or a limit.
-    pub traps: u32,
-    /// After it returned an error.
-    pub errors: u32,
-}
-
-/// How a pool behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolOptions {
-    /// Worker processes.
-    pub workers: u32,
-    /// Further attempts.
-    pub budget: RetryBudget,
-    /// How long a task may go on after it was told to stop, before its worker is killed.
-    pub grace: Duration,
-}
-
-/// What a worker did that none may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Violation {
-    /// It spoke of a chunk that is not at the front of its line.
-    #[error("it answered for a chunk that it was not running")]
-    ForeignChunk,
-    /// It skipped or repeated a task, or gave more than it was asked.
-    #[error("its answers were out of order")]
-    OutOfOrder,
-    /// It is not known, or not ready.
-    #[error("it spoke out of turn")]
-    OutOfTurn,
-    /// Its bytes were no message, or broke a cap.
-    #[error("it sent bytes that are no message")]
-    Malformed,
-    /// A result was not one line of JSON.
-    #[error("it sent a result that is not one line of JSON")]
-    BadResult,
-}
-
-/// What becomes of an attempt that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It was the last; its outcome is the task's.
-    Final,
-    /// The task waits for another attempt.
-    Again,
-}
-
-/// What all tasks of a job have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JobOptions {
-    /// Which export.
-    pub task: TaskIndex,
-    /// The run time of one attempt.
-    pub timeout: Option<Duration>,
-}
+mod death;
 
 #[derive(Debug)]
 struct Job {
     options: JobOptions,
-    cancelled: bool,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Nothing of it starts any more; what workers have goes on.
+    Draining,
+    /// What workers have was told to stop.
+    Cancelled,
 }
 
 #[derive(Debug)]
@@ -139,6 +90,9 @@ pub struct Pool {
     next_worker: u64,
     next_chunk: u64,
     next_delay: u64,
+    /// Tasks at the front of a worker's line when it ended without a word of what it ran. Once is forgiven: it may have run nothing.
+    suspects: BTreeSet<(JobId, u64)>,
+    retiring: bool,
     failed: bool,
 }
 
@@ -147,7 +101,8 @@ impl Pool {
     #[must_use]
     pub fn new(options: PoolOptions) -> Self {
         let budget = options.budget;
-        let attempts = 1 + budget.deaths.max(budget.timeouts);
+        // A timeout takes down a worker too, if the task does not stop when it is told to.
+        let attempts = budget.deaths.saturating_add(budget.timeouts).saturating_add(1);
         Self {
             options,
             slots: (0..options.workers.max(1)).map(|_| Slot::Empty { respawn: Now::default() }).collect(),
@@ -160,6 +115,8 @@ impl Pool {
             next_worker: 0,
             next_chunk: 0,
             next_delay: 0,
+            suspects: BTreeSet::new(),
+            retiring: false,
             failed: false,
         }
     }
@@ -176,24 +133,33 @@ impl Pool {
 
     /// A job begins; its tasks come as chunks.
     pub fn open_job(&mut self, job: JobId, options: JobOptions) {
-        self.jobs.insert(job, Job { options, cancelled: false });
+        self.jobs.insert(job, Job { options, phase: Phase::Open });
     }
 
     /// No more chunks of this job will come, and nobody waits for it.
     pub fn close_job(&mut self, now: Now, job: JobId) {
         self.cancel_job(now, job);
         self.jobs.remove(&job);
+        self.suspects.retain(|(suspect, _)| *suspect != job);
     }
 
-    /// Tasks to run. Tasks of an unknown or cancelled job are cancelled.
+    /// Tasks to run. Tasks of a job that is unknown, cancelled or drained are cancelled, and so are all once the pool retires. A
+    /// pool that failed takes none: they are lost with it.
     pub fn submit(&mut self, now: Now, chunk: Chunk) {
-        match self.jobs.get(&chunk.job) {
-            Some(job) if !job.cancelled => {
-                self.pending.push_back(chunk);
-                self.assign(now);
-            }
-            Some(_) | None => self.cancelled(&chunk),
+        if self.failed || chunk.count == 0 {
+            return;
         }
+        if self.retiring || !self.is_open(chunk.job) {
+            self.cancelled(&chunk);
+            return;
+        }
+        self.pending.push_back(chunk);
+        self.assign(now);
+    }
+
+    /// Whether tasks of this job may start.
+    fn is_open(&self, job: JobId) -> bool {
+        self.jobs.get(&job).is_some_and(|job| job.phase == Phase::Open)
     }
 
     /// Whether a caller with many tasks should submit another chunk now.
@@ -307,7 +273,7 @@ impl Pool {
             Some(KillReason::Violation(violation)) => Cause::Death(format!("killed because {violation}")),
             Some(KillReason::Cancelled | KillReason::Shutdown) | None => Cause::Death(death.clone()),
         };
-        self.take_apart(now, worker, Attempt { pid, cause, ran: Duration(0) }, running);
+        self.take_apart(now, worker, &Attempt { pid, cause, ran: Duration(0) }, running);
         match restart {
             Restart::After(_) if self.failed => {}
             Restart::After(wait) => {
@@ -327,21 +293,32 @@ impl Pool {
     /// Cancels every task of a job that has not ended; those that run are told to stop.
     pub fn cancel_job(&mut self, now: Now, job: JobId) {
         match self.jobs.get_mut(&job) {
-            Some(state) if !state.cancelled => state.cancelled = true,
+            Some(state) if state.phase != Phase::Cancelled => state.phase = Phase::Cancelled,
             Some(_) | None => return,
         }
-        self.drain_job(job);
+        self.cancel_waiting(job);
         for slot in &mut self.slots {
             let Slot::Ready(worker) = slot else { continue };
-            for flight in worker.flights.iter_mut().filter(|flight| flight.chunk.job == job) {
+            for (place, flight) in worker.flights.iter_mut().enumerate().filter(|(_, flight)| flight.chunk.job == job) {
                 flight.stop_sent = Some(now);
-                self.effects.push(Effect::Stop(worker.id, flight.id));
+                // A worker can be told of one chunk at a time; the others' turn comes when they are at the front.
+                if place == 0 {
+                    self.effects.push(Effect::Stop(worker.id, flight.id));
+                }
             }
         }
     }
 
-    /// Cancels the tasks of a job that no worker has yet; those that workers have go on.
+    /// Cancels the tasks of a job that no worker has yet; those that workers have go on. From now on nothing of the job is started or
+    /// tried again: an attempt that fails is the last, and what a worker leaves behind when it dies is cancelled.
     pub fn drain_job(&mut self, job: JobId) {
+        if let Some(state) = self.jobs.get_mut(&job).filter(|state| state.phase == Phase::Open) {
+            state.phase = Phase::Draining;
+        }
+        self.cancel_waiting(job);
+    }
+
+    fn cancel_waiting(&mut self, job: JobId) {
         let (cancelled, kept) = std::mem::take(&mut self.pending).into_iter().partition::<Vec<_>, _>(|chunk| chunk.job == job);
         self.pending = kept.into();
         cancelled.iter().for_each(|chunk| self.cancelled(chunk));
@@ -358,14 +335,27 @@ impl Pool {
         self.kill(id, KillReason::Violation(violation));
     }
 
-    /// Lets workers end when they have nothing more to do; no new ones are started.
+    /// The pool takes no more tasks. Once nothing waits, a worker with nothing more to do is let go, and none is started.
     pub fn retire(&mut self) {
+        self.retiring = true;
+        self.let_go();
+    }
+
+    fn let_go(&mut self) {
+        if !self.retiring || !self.pending.is_empty() || !self.delayed.is_empty() {
+            return;
+        }
         for slot in &mut self.slots {
-            let id = slot.id();
-            if let Some(id) = id {
-                self.effects.push(Effect::Retire(id));
+            match slot {
+                Slot::Empty { .. } => *slot = Slot::Closed(None),
+                Slot::Ready(worker) if worker.flights.is_empty() && worker.killed.is_none() => {
+                    let id = worker.id;
+                    self.effects.push(Effect::Retire(id));
+                    *slot = Slot::Closed(Some(id));
+                }
+                // It is let go when it is ready, or when it ended its tasks.
+                Slot::Starting(_) | Slot::Ready(_) | Slot::Closed(_) => {}
             }
-            *slot = Slot::Closed(id);
         }
     }
 
@@ -381,6 +371,7 @@ impl Pool {
             let chunk = entry.remove();
             self.pending.push_front(chunk);
         }
+        self.let_go();
         for slot in &mut self.slots {
             if let Slot::Empty { respawn } = slot
                 && *respawn <= now
@@ -402,6 +393,9 @@ impl Pool {
     /// When [`tick`](Self::tick) has something to do; `None`: only after another event.
     #[must_use]
     pub fn next_tick(&self) -> Option<Now> {
+        if self.failed {
+            return None;
+        }
         let delayed = self.delayed.keys().next().map(|(at, _)| *at);
         let respawn =
             self.slots.iter().filter_map(|slot| if let Slot::Empty { respawn } = slot { Some(*respawn) } else { None }).min();
@@ -440,13 +434,15 @@ impl Pool {
     }
 
     fn kill(&mut self, id: WorkerId, reason: KillReason) {
-        for slot in &mut self.slots {
-            if let Slot::Ready(worker) = slot
-                && worker.id == id
-                && worker.killed.is_none()
-            {
-                worker.killed = Some(reason.clone());
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.id() == Some(id)) else { return };
+        match slot {
+            Slot::Ready(worker) if worker.killed.is_some() => return,
+            Slot::Ready(worker) => worker.killed = Some(reason.clone()),
+            // It will not be ready any more.
+            Slot::Starting(_) => {
+                *slot = Slot::Ready(Worker { id, flights: VecDeque::new(), tasks: 0, killed: Some(reason.clone()) });
             }
+            Slot::Closed(_) | Slot::Empty { .. } => {}
         }
         self.effects.push(Effect::Kill(id, reason));
     }
@@ -467,7 +463,9 @@ impl Pool {
 
     /// The flight that the worker may speak of, if `from..from + count` is what is due of it.
     fn front(&self, id: WorkerId, chunk: ChunkId, from: u32, count: u32) -> Result<&Flight, Violation> {
-        let worker = self.worker(id).ok_or(Violation::OutOfTurn)?;
+        // What a worker says once it is to be killed comes too late: its running task is charged already, and a result that was
+        // taken now would put the charge on the task behind.
+        let worker = self.worker(id).filter(|worker| worker.killed.is_none()).ok_or(Violation::OutOfTurn)?;
         let flight = worker.flights.front().filter(|flight| flight.id == chunk).ok_or(Violation::ForeignChunk)?;
         if from != flight.done || count == 0 || count > flight.chunk.count - flight.done {
             return Err(Violation::OutOfOrder);
@@ -487,12 +485,23 @@ impl Pool {
             worker.flights.pop_front();
             if let Some(next) = worker.flights.front_mut() {
                 next.since = now;
+                if next.stop_sent.is_some() {
+                    let stop = Effect::Stop(id, next.id);
+                    self.effects.push(stop);
+                }
             }
         }
     }
 
     /// Gives what waits to workers with room, the emptiest first.
     fn assign(&mut self, now: Now) {
+        if !self.failed {
+            self.fill(now);
+            self.let_go();
+        }
+    }
+
+    fn fill(&mut self, now: Now) {
         while let Some(chunk) = self.pending.front() {
             let Some(job) = self.jobs.get(&chunk.job) else {
                 if let Some(chunk) = self.pending.pop_front() {
@@ -517,50 +526,7 @@ impl Pool {
         }
     }
 
-    /// Puts a dead worker's tasks where they belong.
-    fn take_apart(&mut self, now: Now, worker: Worker, attempt: Attempt, running: Option<(ChunkId, u32)>) {
-        let cancelled = worker.killed == Some(KillReason::Cancelled);
-        let mut back: Vec<Chunk> = Vec::new();
-        for (place, flight) in worker.flights.into_iter().enumerate() {
-            let Flight { id, chunk, done, stop_sent, .. } = flight;
-            if stop_sent.is_some() || !self.jobs.contains_key(&chunk.job) {
-                if let Some(rest) = chunk.part(done, chunk.count) {
-                    self.cancelled(&rest);
-                }
-                continue;
-            }
-            // Only the front flight can run; what the worker said of it is believed within the flight's bounds.
-            let at = running.filter(|(running, _)| place == 0 && *running == id).map(|(_, at)| at.clamp(done, chunk.count));
-            let at = match at {
-                Some(at) if at < chunk.count => at,
-                // It was killed for its front task, whatever it said.
-                _ if place == 0 && attempt.cause == Cause::Timeout => done,
-                _ => {
-                    back.extend(keep_history(&chunk, done, chunk.count));
-                    continue;
-                }
-            };
-            back.extend(keep_history(&chunk, done, at));
-            if let Some(one) = keep_history(&chunk, at, at + 1) {
-                let attempt = Attempt { ran: now.since(flight.since), ..attempt.clone() };
-                if cancelled {
-                    self.cancelled(&one);
-                } else if self.may_retry(&one, &attempt.cause) {
-                    self.retry(now, one, attempt);
-                } else {
-                    self.restart.progressed();
-                    let mut history = one.history;
-                    history.push(attempt);
-                    self.effects.push(Effect::Lost { job: one.job, index: one.first, history });
-                }
-            }
-            back.extend(keep_history(&chunk, at + 1, chunk.count));
-        }
-        back.into_iter().rev().for_each(|chunk| self.pending.push_front(chunk));
-    }
-
     fn may_retry(&self, chunk: &Chunk, cause: &Cause) -> bool {
-        let cancelled = self.jobs.get(&chunk.job).is_none_or(|job| job.cancelled);
         let budget = self.options.budget;
         let (budget, same): (u32, fn(&Cause) -> bool) = match cause {
             Cause::Death(_) => (budget.deaths, |c| matches!(c, Cause::Death(_))),
@@ -569,7 +535,7 @@ impl Pool {
             Cause::Error => (budget.errors, |c| matches!(c, Cause::Error)),
         };
         let used = chunk.history.iter().filter(|attempt| same(&attempt.cause)).count();
-        !cancelled && !self.failed && used < budget as usize
+        self.is_open(chunk.job) && !self.failed && used < budget as usize
     }
 
     /// Another attempt, after 10, 20, 40 .. 1280 ms.
@@ -583,11 +549,6 @@ impl Pool {
     fn cancelled(&mut self, chunk: &Chunk) {
         self.effects.push(Effect::Cancelled { job: chunk.job, first: chunk.first, count: chunk.count });
     }
-}
-
-/// A part of a chunk; one that was tried before is a single task and keeps its history.
-fn keep_history(chunk: &Chunk, from: u32, to: u32) -> Option<Chunk> {
-    chunk.part(from, to).map(|part| Chunk { history: chunk.history.clone(), ..part })
 }
 
 impl Slot {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use taskcell::{Isolation, Limits, Strictness};
+use taskcell::{DirGrant, Isolation, Limits, Strictness};
 
 use crate::commands::{call, compile, doctor, inspect, map};
 use crate::error::CliError;
@@ -85,6 +85,30 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME=VALUE", value_parser = units::variable)]
     pub(crate) env: Vec<(String, String)>,
 
+    /// Directory for the guest, under its own name or another; :ro for reading only; may be repeated [default: none]
+    #[arg(long, value_name = "HOST[::GUEST][:ro]", value_parser = units::dir)]
+    pub(crate) dir: Vec<DirGrant>,
+
+    /// Elements of one table of a guest
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub(crate) max_table: u64,
+
+    /// Core instances, memories and tables of one guest instance, each
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) max_instances: u32,
+
+    /// Handles that a guest may hold
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub(crate) max_handles: u32,
+
+    /// Bytes that a guest may hand to the host in one call
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "64M")]
+    pub(crate) max_host_call: u64,
+
+    /// Random bytes that a guest may ask for in one call
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "64k")]
+    pub(crate) max_random: u64,
+
     /// What to do when a required layer of the sandbox is missing: refuse, or go on with what there is
     #[arg(long, value_enum, default_value_t = Sandbox::Required)]
     pub(crate) sandbox: Sandbox,
@@ -111,7 +135,11 @@ impl RunArgs {
             message_bytes: self.max_message,
             result_bytes: self.max_result,
             log_bytes: self.max_log,
-            ..Limits::default()
+            table_elements: self.max_table,
+            instances: self.max_instances,
+            handles: self.max_handles,
+            host_call_bytes: self.max_host_call,
+            random_bytes: self.max_random,
         }
     }
 }
@@ -153,7 +181,7 @@ pub(crate) struct MapArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct InputArgs {
     /// Inputs, each a JSON text (with --files: paths) [default: lines of standard input]
-    #[arg(value_name = "INPUT", allow_hyphen_values = true)]
+    #[arg(value_name = "INPUT", allow_negative_numbers = true)]
     pub(crate) inputs: Vec<String>,
 
     /// Read inputs from a file, one JSON text per line; - is standard input

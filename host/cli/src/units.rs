@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use taskcell::DirGrant;
+
 /// `256M`, `1GiB`, `64k`, `1000`: bytes, in powers of 1024.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
@@ -56,6 +58,23 @@ pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// `HOST`, `HOST::GUEST`, with `:ro` at the end for reading only. The guest's name is the host's by default.
+pub(crate) fn dir(text: &str) -> Result<DirGrant, String> {
+    let (text, writable) = match text.strip_suffix(":ro") {
+        Some(text) => (text, false),
+        None => (text, true),
+    };
+    let (host, guest) = text.split_once("::").unwrap_or((text, text));
+    if host.is_empty() || guest.is_empty() {
+        return Err("expected HOST, HOST::GUEST or either with :ro".to_owned());
+    }
+    let path = std::fs::canonicalize(host).map_err(|error| error.to_string())?;
+    if !path.is_dir() {
+        return Err("it is not a directory".to_owned());
+    }
+    Ok(DirGrant { host: path, guest: guest.to_owned(), writable })
+}
+
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
     let end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
@@ -84,6 +103,16 @@ mod tests {
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
         for wrong in ["", "s", "-1s", "1d", "inf", "nan", "0", "1e300h"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn directories_are_read_with_their_rights() {
+        let granted = |text| dir(text).map(|grant| (grant.guest, grant.writable));
+        assert_eq!(granted("/tmp"), Ok(("/tmp".to_owned(), true)));
+        assert_eq!(granted("/tmp::/data:ro"), Ok(("/data".to_owned(), false)));
+        for wrong in ["", "::", "/tmp::", "/no/such/directory", "/dev/null"] {
+            assert!(dir(wrong).is_err(), "{wrong}");
         }
     }
 

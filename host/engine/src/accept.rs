@@ -35,7 +35,8 @@ fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, EngineError> {
         return Ok(Cow::Borrowed(bytes));
     }
     if wasmtime::Engine::detect_precompiled(bytes).is_some() {
-        let text = "precompiled code, which would run unchecked; give the .wasm that it was compiled from, the cache keeps it fast";
+        let text =
+            "precompiled code, which would run unchecked; give the .wasm that it was compiled from, the cache keeps it fast";
         return Err(EngineError::refuse(RefusalKind::Precompiled, text));
     }
     if bytes.is_empty() {

@@ -13,7 +13,9 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use taskcell_wire::{Encoding, Grants, Interface, Isolation, Limit, Limits, Outcome, Signature, TaskIndex, TrapKind, TypeDef, TypeId};
+use taskcell_wire::{
+    Encoding, Grants, Interface, Isolation, Limit, Limits, Outcome, Signature, TaskIndex, TrapKind, TypeDef, TypeId,
+};
 use wasmtime::component::{Component, ComponentExportIndex, Func, Instance, InstancePre, Linker, Val};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
@@ -22,7 +24,7 @@ use crate::print::PrintSink;
 use crate::state::{State, Stop, StopReason};
 use crate::trap::{Failure, Stopped, classify};
 use crate::values::{self, ValueErrorKind};
-use crate::{config, interface, link, load};
+use crate::{config, interface, link, load, threads};
 
 /// What a guest is loaded with.
 #[derive(Clone)]
@@ -128,25 +130,14 @@ impl Guest {
         Ticker(self.pre.engine().clone())
     }
 
-    /// Whether it waits for time or polls through WASI, and so needs the threads of [`start_threads`](Self::start_threads).
-    #[must_use]
-    pub fn needs_threads(&self) -> bool {
-        self.options.interface.imports.iter().any(|import| import.name.starts_with("wasi:io/poll"))
-    }
-
-    /// Starts the threads that serve WASI's timers and waits until all of them run, before the process gives up the right to
-    /// make threads.
-    pub fn start_threads(&self) {
-        wasmtime_wasi::runtime::in_tokio(async {
-            let threads = tokio::runtime::Handle::current().metrics().num_workers();
-            // A task that waits for all the others holds its thread, so each gets one.
-            let all = Arc::new(std::sync::Barrier::new(threads + 1));
-            for _ in 0..threads {
-                let all = Arc::clone(&all);
-                tokio::spawn(async move { drop(all.wait()) });
-            }
-            all.wait();
-        });
+    /// Starts the threads that serve WASI's timers and files, if it uses them, and waits until all of them run; before the process
+    /// gives up the right to make threads, and from the thread that will run the guest.
+    ///
+    /// # Errors
+    /// [`EngineError::Configure`] if they can't be started.
+    pub fn start_threads(&self) -> Result<(), EngineError> {
+        let waits = self.options.interface.imports.iter().any(|import| import.name.starts_with("wasi:io/"));
+        if waits { threads::start() } else { Ok(()) }
     }
 
     /// Makes one instance, so that signal handlers, stacks, images and allocator arenas are in place, and keeps it if instances
@@ -346,13 +337,7 @@ fn is_bytes(interface: &Interface, ty: &TypeDef) -> bool {
     matches!(ty, TypeDef::List(element) if interface.types.get(*element) == Some(&TypeDef::U8))
 }
 
-fn arguments(
-    interface: &Interface,
-    task: &Signature,
-    input: Encoding,
-    item: &[u8],
-    out: &mut Vec<Val>,
-) -> Result<(), String> {
+fn arguments(interface: &Interface, task: &Signature, input: Encoding, item: &[u8], out: &mut Vec<Val>) -> Result<(), String> {
     out.clear();
     match input {
         Encoding::Json => values::arguments_from_json(&interface.types, task, item, out).map_err(|error| error.to_string()),

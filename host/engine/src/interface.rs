@@ -8,7 +8,11 @@ use crate::error::EngineError;
 use crate::{link, values};
 
 /// Describes a compiled component.
-pub(crate) fn describe<T: 'static>(component: &Component, linker: &Linker<T>, concurrent: bool) -> Result<Interface, EngineError> {
+pub(crate) fn describe<T: 'static>(
+    component: &Component,
+    linker: &Linker<T>,
+    concurrent: bool,
+) -> Result<Interface, EngineError> {
     let engine = component.engine();
     let ty = linker.substituted_component_type(component).unwrap_or_else(|_| component.component_type());
     let mut interface = Interface { is_concurrent: concurrent, ..Interface::default() };

@@ -15,6 +15,7 @@ mod link;
 mod load;
 mod print;
 mod state;
+mod threads;
 mod trap;
 pub mod values;
 

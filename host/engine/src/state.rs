@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use taskcell_wire::{Grants, Limits, Stream};
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
 use crate::limiter::Limiter;
 use crate::print::{PrintSink, Printer};
@@ -52,6 +52,11 @@ impl State {
             // The worker may start no thread once it is confined, and has nothing else to do meanwhile.
             .allow_blocking_current_thread(true)
             .max_random_size(limits.random_bytes);
+        for dir in &grants.dirs {
+            let perms = if dir.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+            // Opened once already when the worker started; what fails now (no descriptors left) the guest sees as no directory.
+            let _ = wasi.preopened_dir(&dir.host, &dir.guest, perms);
+        }
         Self { limiter: Limiter::new(limits), table, wasi: wasi.build() }
     }
 }

@@ -55,6 +55,6 @@ pub use taskcell_broker::RetryBudget;
 pub use taskcell_sandbox::Strictness;
 pub use taskcell_wire::from_worker::BootFailure;
 pub use taskcell_wire::{
-    Encoding, Import, Interface, Isolation, ItemWriter, Limit, Limits, Refusal, RefusalKind, Signature, Stream, TaskIndex,
-    TrapKind, TypeDef, TypeId, TypeTable,
+    DirGrant, Encoding, Import, Interface, Isolation, ItemWriter, Limit, Limits, Refusal, RefusalKind, Signature, Stream,
+    TaskIndex, TrapKind, TypeDef, TypeId, TypeTable,
 };

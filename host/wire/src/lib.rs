@@ -39,7 +39,7 @@ pub use ids::{ChunkId, JobId, TaskIndex, WorkerId};
 pub use items::{ItemReader, ItemWriter};
 pub use limits::{Isolation, Limits};
 pub use outcome::{Limit, Outcome, OutcomeReader, OutcomeWriter, TrapKind};
-pub use to_worker::{Boot, Encoding, Grants, Run, ToWorker};
+pub use to_worker::{Boot, DirGrant, Encoding, Grants, Run, ToWorker};
 pub use types::{Import, Interface, Signature, TypeDef, TypeId, TypeTable};
 
 /// Raised by one with every change of a message's bytes. Supervisor and worker are the same binary, so a difference means that

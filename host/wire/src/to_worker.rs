@@ -15,11 +15,24 @@ pub enum Encoding {
     Bytes,
 }
 
+/// A directory that the guest may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirGrant {
+    /// Where it is: an absolute path.
+    pub host: std::path::PathBuf,
+    /// What the guest calls it.
+    pub guest: String,
+    /// Whether the guest may change what is in it.
+    pub writable: bool,
+}
+
 /// What the guest may see of the machine beside its inputs; nothing by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grants {
     /// Environment variables of the guest.
     pub env: Vec<(String, String)>,
+    /// Directories; each is also all that the operating system lets the worker reach.
+    pub dirs: Vec<DirGrant>,
 }
 
 /// The first message: what this worker is for.

@@ -5,8 +5,10 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use taskcell_engine::{Guest, GuestOptions};
-use taskcell_sandbox::{Applied, LayerState, Policy, Role, SharedPage, Strictness, Unconfined, take_inherited};
-use taskcell_wire::{Boot, FrameBuffer, FromWorker, LayerReport, PROTOCOL_VERSION, Ready, ToWorker, WireError, codec, limits};
+use taskcell_sandbox::{Applied, LayerState, Policy, Role, SharedPage, Strictness, Unconfined, WorkerUid, take_inherited};
+use taskcell_wire::{
+    Boot, FrameBuffer, FromWorker, Grants, LayerReport, PROTOCOL_VERSION, Ready, ToWorker, WireError, codec, limits,
+};
 
 use crate::error::WorkerError;
 use crate::outbox::Outbox;
@@ -66,6 +68,7 @@ fn read_boot(outbox: &Outbox, buffer: &mut FrameBuffer) -> Result<Box<Boot>, Wor
 fn get_ready(boot: Box<Boot>, code: OwnedFd, outbox: &Arc<Outbox>, page: Arc<SharedPage>) -> Result<RunLoop, WorkerError> {
     let stop = Arc::new(TaskStop::new(Arc::clone(&page)));
     let strictness = if boot.strict { Strictness::Required } else { Strictness::BestEffort };
+    let policy = policy(strictness, &boot.grants)?;
     let options = GuestOptions {
         interface: boot.interface,
         limits: boot.limits,
@@ -76,11 +79,8 @@ fn get_ready(boot: Box<Boot>, code: OwnedFd, outbox: &Arc<Outbox>, page: Arc<Sha
     };
     // Maps the code, which needs /proc; nothing of the guest runs yet.
     let mut guest = Guest::load(&File::from(code), options)?;
-    let policy = Policy::new(Role::Worker, strictness);
     let locked = Unconfined.lock_files(&policy)?;
-    if guest.needs_threads() {
-        guest.start_threads();
-    }
+    guest.start_threads()?;
     let watch = Watch::start(guest.ticker(), Arc::clone(outbox))?;
     // The first reading of the clock looks for the kernel's page of code, with a call that goes.
     let _ = now();
@@ -92,6 +92,19 @@ fn get_ready(boot: Box<Boot>, code: OwnedFd, outbox: &Arc<Outbox>, page: Arc<Sha
     stop.set_deadline(None);
     outbox.send(&FromWorker::Ready(Ready { version: PROTOCOL_VERSION, layers: report(confined.layers()) }))?;
     Ok(RunLoop { guest, outbox: Arc::clone(outbox), stop, watch, page })
+}
+
+/// No file at all, or what was granted and nothing else.
+fn policy(strictness: Strictness, grants: &Grants) -> Result<Policy, WorkerError> {
+    let mut policy = Policy::new(Role::Worker, strictness);
+    for dir in &grants.dirs {
+        std::fs::read_dir(&dir.host).map_err(|source| WorkerError::Grant { path: dir.host.clone(), source })?;
+        let list = if dir.writable { &mut policy.writable } else { &mut policy.readable };
+        list.push(dir.host.clone());
+        // The files are the user's; a uid that nobody else has could not open them.
+        policy.uid = WorkerUid::Keep;
+    }
+    Ok(policy)
 }
 
 fn report(layers: &[Applied]) -> Vec<LayerReport> {

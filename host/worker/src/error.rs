@@ -32,6 +32,14 @@ pub enum WorkerError {
     /// The engine or the guest.
     #[error("{0}")]
     Engine(#[from] EngineError),
+    /// A granted directory can't be opened.
+    #[error("open the granted directory {}: {source}", .path.display())]
+    Grant {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A thread could not be started.
     #[error("start the watch thread: {0}")]
     Thread(std::io::Error),
@@ -62,6 +70,7 @@ impl WorkerError {
             | Self::Socket(_)
             | Self::Gone
             | Self::Wire(_)
+            | Self::Grant { .. }
             | Self::Thread(_)
             | Self::Watch(_)
             | Self::OutOfTurn

@@ -77,7 +77,8 @@ impl Call {
             .isolation(self.run.isolation.into())
             .strictness(self.run.sandbox.into())
             .timeout(self.run.timeout)
-            .env(self.run.env.clone());
+            .env(self.run.env.clone())
+            .dirs(self.run.dir.clone());
         if self.guest_output != GuestOutput::Drop {
             let captures = captures.clone();
             builder = builder.on_printed(move |printed| captures.take(&printed));

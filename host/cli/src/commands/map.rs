@@ -144,7 +144,8 @@ impl Map {
             .strictness(self.run.sandbox.into())
             .timeout(self.run.timeout)
             .retries(budget)
-            .env(self.run.env.clone());
+            .env(self.run.env.clone())
+            .dirs(self.run.dir.clone());
         if output != GuestOutput::Drop {
             let captures = captures.clone();
             builder = builder.on_printed(move |printed| captures.take(&printed));
