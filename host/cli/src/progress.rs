@@ -54,6 +54,8 @@ impl Progress {
             if failed > 0 {
                 self.bar.set_message(format!("{failed} failed"));
             }
+            // Moves the clock even when no task ended.
+            self.bar.tick();
         }
     }
 

@@ -23,14 +23,14 @@ const CODE_BYTES: u64 = 1024 * MIB;
 /// How often progress is told.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Compiles `component` in a confined child and has the code described by another. `progress` is called now and then with the
-/// time that passed.
+/// Compiles `component` in a confined child and has the code described by another. `progress` is called now
+/// and then.
 pub(crate) fn compile(
     name: &str,
     component: &[u8],
     limits: &Limits,
     strictness: Strictness,
-    progress: &mut dyn FnMut(Duration),
+    progress: &mut dyn FnMut(),
 ) -> Result<Entry, Error> {
     let memory = |error: taskcell_sandbox::MemfdError| Error::System(std::io::Error::other(error));
     let input = taskcell_sandbox::sealed_memfd("taskcell-component", component).map_err(memory)?;
@@ -69,7 +69,7 @@ fn ask(
     component: &OwnedFd,
     code: OwnedFd,
     strictness: Strictness,
-    progress: &mut dyn FnMut(Duration),
+    progress: &mut dyn FnMut(),
 ) -> Result<FromCompiler, Error> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     let component = component.try_clone().map_err(Error::System)?;
@@ -96,7 +96,7 @@ enum Silence {
     Broken(taskcell_wire::WireError),
 }
 
-fn receive(socket: &OwnedFd, progress: &mut dyn FnMut(Duration)) -> Result<FromCompiler, Silence> {
+fn receive(socket: &OwnedFd, progress: &mut dyn FnMut()) -> Result<FromCompiler, Silence> {
     let began = Instant::now();
     let mut buffer = FrameBuffer::new(INTERFACE_FRAME);
     loop {
@@ -109,7 +109,7 @@ fn receive(socket: &OwnedFd, progress: &mut dyn FnMut(Duration)) -> Result<FromC
         if passed.as_secs() >= WALL_SECONDS {
             return Err(Silence::TimeUp);
         }
-        progress(passed);
+        progress();
         let wait = Timespec { tv_sec: 0, tv_nsec: LOOK.as_nanos().try_into().unwrap_or(0) };
         let mut fds = [PollFd::new(socket, PollFlags::IN)];
         match poll(&mut fds, Some(&wait)) {

@@ -94,18 +94,17 @@ impl Component {
         let (entry, origin) = match cached {
             Some(entry) => (entry, Origin::Cached),
             None => {
-                let mut took = Duration::ZERO;
-                let mut told = |passed| {
-                    took = passed;
+                let began = std::time::Instant::now();
+                let mut told = || {
                     if let Some(progress) = progress.as_mut() {
-                        progress(passed);
+                        progress(began.elapsed());
                     }
                 };
                 let entry = compile::compile(name, bytes, &limits, strictness, &mut told)?;
                 if let Some(cache) = &cache {
                     cache.put(&key, &entry);
                 }
-                (entry, Origin::Compiled(took))
+                (entry, Origin::Compiled(began.elapsed()))
             }
         };
         let code = taskcell_sandbox::sealed_memfd("taskcell-code", &entry.code)
