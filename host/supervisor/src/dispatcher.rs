@@ -13,19 +13,16 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
-use taskcell_broker::{self as broker, Attempt, Cause, Chunk, Effect, KillReason, Now, Verdict, Violation};
-use taskcell_engine::values;
+use taskcell_broker::{self as broker, Chunk, Effect, KillReason, Now};
 use taskcell_sandbox::Strictness;
 use taskcell_wire::from_worker::BootFailure;
-use taskcell_wire::{
-    ChunkId, Encoding, FromWorker, JobId, Outcome, OutcomeReader, OutcomeWriter, Run, TaskIndex, ToWorker, WorkerId, codec,
-    encode,
-};
+use taskcell_wire::{ChunkId, Encoding, JobId, Run, TaskIndex, ToWorker, WorkerId, encode};
 use taskcell_worker::page;
 
 use crate::component::Component;
-use crate::delivery::{Block, OnPrinted, Printed};
+use crate::delivery::{Block, OnPrinted};
 use crate::error::{Error, TaskError};
+use crate::inbound::{self, Retried};
 use crate::link::{BootFrame, Link, Received};
 use crate::sink::Sink;
 
@@ -54,17 +51,9 @@ pub(crate) struct Failure {
     pub(crate) text: String,
 }
 
-struct Job {
-    options: JobOptions,
+pub(crate) struct Job {
+    pub(crate) options: JobOptions,
     sink: Sink,
-}
-
-/// Which failed outcomes of a worker's own are tried again.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Retried {
-    pub(crate) timeouts: bool,
-    pub(crate) traps: bool,
-    pub(crate) errors: bool,
 }
 
 /// What a dispatcher is made with.
@@ -78,17 +67,17 @@ pub(crate) struct DispatcherOptions {
 }
 
 pub(crate) struct Dispatcher {
-    options: DispatcherOptions,
-    broker: broker::Pool,
+    pub(crate) options: DispatcherOptions,
+    pub(crate) broker: broker::Pool,
     effects: Vec<Effect>,
     links: BTreeMap<WorkerId, Link>,
-    jobs: BTreeMap<JobId, Job>,
+    pub(crate) jobs: BTreeMap<JobId, Job>,
     epoll: OwnedFd,
     began: Instant,
     failure: Option<Failure>,
     /// What the first worker that could not get ready failed at.
-    boot_failure: Option<BootFailure>,
-    frame_cap: u64,
+    pub(crate) boot_failure: Option<BootFailure>,
+    pub(crate) frame_cap: u64,
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -138,7 +127,7 @@ impl Dispatcher {
         }
     }
 
-    fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         Now(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
@@ -241,7 +230,7 @@ impl Dispatcher {
                     }
                     Received::Bytes | Received::Last => {}
                 }
-                if let Err(violation) = self.frames(id, &mut link) {
+                if let Err(violation) = inbound::frames(self, id, &mut link) {
                     link.kill(format!("because {violation}"));
                     self.broker.violated(id, violation);
                     ended = true;
@@ -264,125 +253,7 @@ impl Dispatcher {
         self.carry_out();
     }
 
-    fn frames(&mut self, id: WorkerId, link: &mut Link) -> Result<(), Violation> {
-        let mut received = std::mem::replace(&mut link.received, taskcell_wire::FrameBuffer::new(0));
-        let result = loop {
-            match received.next_frame() {
-                Ok(None) => break Ok(()),
-                Err(_) => break Err(Violation::Malformed),
-                Ok(Some(frame)) => match codec::decode::<FromWorker<'_>>(frame) {
-                    Err(_) => break Err(Violation::Malformed),
-                    Ok(message) => {
-                        let is_ready = matches!(message, FromWorker::Ready(_));
-                        if let Err(violation) = self.message(id, link, message) {
-                            break Err(violation);
-                        }
-                        if is_ready {
-                            received.set_cap(self.frame_cap);
-                        }
-                    }
-                },
-            }
-        };
-        link.received = received;
-        result
-    }
-
-    fn message(&mut self, id: WorkerId, link: &mut Link, message: FromWorker<'_>) -> Result<(), Violation> {
-        match message {
-            FromWorker::Ready(_) if link.ready => Err(Violation::OutOfTurn),
-            FromWorker::Ready(_) => {
-                // What a worker says of its confinement counts for nothing; what the kernel says of it does.
-                if self.options.strictness == Strictness::Required
-                    && let Err(error) = taskcell_sandbox::verify(link.pid())
-                {
-                    link.kill(format!("because it is not confined: failed to {error}"));
-                    return Ok(());
-                }
-                link.ready = true;
-                self.broker.worker_ready(self.now(), id)
-            }
-            FromWorker::Failed { kind, text } => {
-                link.last_words = Some(text.to_owned());
-                // The same code and the same machine: another try would fail alike.
-                self.boot_failure.get_or_insert(kind);
-                self.broker.fail(format!("a worker could not get ready ({}): failed to {text}", boot_word(kind)));
-                Ok(())
-            }
-            FromWorker::Results { chunk, first, count, nanoseconds, outcomes } => {
-                self.results(id, link.pid(), chunk, first, count, nanoseconds, outcomes)
-            }
-            FromWorker::Printed { chunk, task, stream, bytes } => {
-                let (flight, _) = self.broker.flight(id, chunk).ok_or(Violation::ForeignChunk)?;
-                if task >= flight.count {
-                    return Err(Violation::OutOfOrder);
-                }
-                let index = flight.first.saturating_add(u64::from(task));
-                if let Some(printed) = &mut self.options.printed {
-                    printed(Printed { index, stream, bytes });
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Checks and delivers outcomes: runs of final ones at once, one that is tried again by itself.
-    #[expect(clippy::too_many_arguments, reason = "the fields of one message")]
-    fn results(
-        &mut self,
-        id: WorkerId,
-        pid: u32,
-        chunk: ChunkId,
-        first: u32,
-        count: u32,
-        nanoseconds: u64,
-        outcomes: &[u8],
-    ) -> Result<(), Violation> {
-        let output =
-            self.broker.flight(id, chunk).and_then(|(flight, _)| self.jobs.get(&flight.job)).map(|job| job.options.output);
-        let attempts = 1 + u32::try_from(self.broker.history(id, chunk).len()).unwrap_or(u32::MAX - 1);
-        let mut retried: Vec<(u32, Cause, u64)> = Vec::new();
-        let mut seen = 0u32;
-        for outcome in OutcomeReader::new(outcomes) {
-            let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
-            if !is_sound(&outcome, output) {
-                return Err(Violation::BadResult);
-            }
-            if let Some(cause) = self.options.retried.cause(&outcome) {
-                retried.push((seen, cause, ns));
-            }
-            seen = seen.checked_add(1).ok_or(Violation::OutOfOrder)?;
-        }
-        if seen != count {
-            return Err(Violation::OutOfOrder);
-        }
-        if retried.is_empty() {
-            let (job, index) = self.broker.finished(self.now(), id, chunk, first, count, nanoseconds)?;
-            self.deliver(job, Block::outcomes(index, count, outcomes.to_vec(), attempts));
-            return Ok(());
-        }
-        let each = nanoseconds / u64::from(count.max(1));
-        for (at, outcome) in (0u32..).zip(OutcomeReader::new(outcomes)) {
-            let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
-            let place = first.saturating_add(at);
-            let (job, index) = match retried.iter().find(|(retried, _, _)| *retried == at) {
-                None => self.broker.finished(self.now(), id, chunk, place, 1, each)?,
-                Some((_, cause, ran)) => {
-                    let attempt = Attempt { pid, cause: cause.clone(), ran: broker::Duration(*ran) };
-                    match self.broker.attempt_failed(self.now(), id, chunk, place, attempt)? {
-                        (_, _, Verdict::Again) => continue,
-                        (job, index, Verdict::Final) => (job, index),
-                    }
-                }
-            };
-            let mut one = OutcomeWriter::default();
-            one.push(ns, &outcome);
-            self.deliver(job, Block::outcomes(index, 1, one.bytes().to_vec(), attempts));
-        }
-        Ok(())
-    }
-
-    fn deliver(&mut self, job: JobId, block: Block) {
+    pub(crate) fn deliver(&mut self, job: JobId, block: Block) {
         if let Some(job) = self.jobs.get(&job) {
             job.sink.push(block);
         }
@@ -509,43 +380,6 @@ impl Dispatcher {
         } else {
             epoll::modify(&self.epoll, link.socket(), data, flags)
         };
-    }
-}
-
-impl Retried {
-    fn cause(self, outcome: &Outcome<'_>) -> Option<Cause> {
-        match outcome {
-            Outcome::TimedOut if self.timeouts => Some(Cause::Timeout),
-            Outcome::Trapped { .. } | Outcome::OverLimit { .. } if self.traps => Some(Cause::Trap),
-            Outcome::Failed(_) if self.errors => Some(Cause::Error),
-            Outcome::Ok(_)
-            | Outcome::Failed(_)
-            | Outcome::Trapped { .. }
-            | Outcome::TimedOut
-            | Outcome::OverLimit { .. }
-            | Outcome::Cancelled
-            | Outcome::Invalid { .. } => None,
-        }
-    }
-}
-
-fn is_sound(outcome: &Outcome<'_>, output: Option<Encoding>) -> bool {
-    match outcome {
-        Outcome::Ok(json) => output != Some(Encoding::Json) || values::is_printable_json(json),
-        Outcome::Failed(json) => values::is_printable_json(json),
-        Outcome::Trapped { .. }
-        | Outcome::TimedOut
-        | Outcome::OverLimit { .. }
-        | Outcome::Cancelled
-        | Outcome::Invalid { .. } => true,
-    }
-}
-
-fn boot_word(kind: BootFailure) -> &'static str {
-    match kind {
-        BootFailure::Sandbox => "sandbox",
-        BootFailure::Guest => "component",
-        BootFailure::Boot => "start",
     }
 }
 

@@ -33,6 +33,7 @@ mod delivery;
 mod dispatcher;
 mod error;
 mod future;
+mod inbound;
 mod init;
 mod lead;
 mod link;

@@ -14,9 +14,10 @@ use taskcell_wire::{
 
 use crate::component::Component;
 use crate::delivery::{OnPrinted, Printed};
-use crate::dispatcher::{Dispatcher, DispatcherOptions, JobOptions, Retried, next_job, wake_fd};
+use crate::dispatcher::{Dispatcher, DispatcherOptions, JobOptions, next_job, wake_fd};
 use crate::error::Error;
 use crate::future::{Future, bytes, from_json};
+use crate::inbound::Retried;
 use crate::lead::{Request, Shared};
 use crate::map::{Map, Values};
 use crate::mapping::{Mapping, MappingOptions, Source};

@@ -1,0 +1,181 @@
+//! What workers send, checked before anything believes it.
+//!
+//! Frames by their caps, outcomes by decoding each, results by being one line of JSON. An error here is a violation: the worker is
+//! killed, and that costs the task it ran.
+
+use taskcell_broker::{self as broker, Attempt, Cause, Verdict, Violation};
+use taskcell_engine::values;
+use taskcell_sandbox::Strictness;
+use taskcell_wire::from_worker::BootFailure;
+use taskcell_wire::{ChunkId, Encoding, FromWorker, Outcome, OutcomeReader, OutcomeWriter, WorkerId, codec};
+
+use crate::delivery::{Block, Printed};
+use crate::dispatcher::Dispatcher;
+use crate::link::Link;
+
+/// Which failed outcomes of a worker's own are tried again.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Retried {
+    pub(crate) timeouts: bool,
+    pub(crate) traps: bool,
+    pub(crate) errors: bool,
+}
+
+/// Handles every whole frame that arrived.
+pub(crate) fn frames(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link) -> Result<(), Violation> {
+    let mut received = std::mem::replace(&mut link.received, taskcell_wire::FrameBuffer::new(0));
+    let result = loop {
+        match received.next_frame() {
+            Ok(None) => break Ok(()),
+            Err(_) => break Err(Violation::Malformed),
+            Ok(Some(frame)) => match codec::decode::<FromWorker<'_>>(frame) {
+                Err(_) => break Err(Violation::Malformed),
+                Ok(received_message) => {
+                    let is_ready = matches!(received_message, FromWorker::Ready(_));
+                    if let Err(violation) = message(dispatcher, id, link, received_message) {
+                        break Err(violation);
+                    }
+                    if is_ready {
+                        received.set_cap(dispatcher.frame_cap);
+                    }
+                }
+            },
+        }
+    };
+    link.received = received;
+    result
+}
+
+fn message(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, message: FromWorker<'_>) -> Result<(), Violation> {
+    match message {
+        FromWorker::Ready(_) if link.ready => Err(Violation::OutOfTurn),
+        FromWorker::Ready(_) => {
+            // What a worker says of its confinement counts for nothing; what the kernel says of it does.
+            if dispatcher.options.strictness == Strictness::Required
+                && let Err(error) = taskcell_sandbox::verify(link.pid())
+            {
+                link.kill(format!("because it is not confined: failed to {error}"));
+                return Ok(());
+            }
+            link.ready = true;
+            dispatcher.broker.worker_ready(dispatcher.now(), id)
+        }
+        FromWorker::Failed { kind, text } => {
+            link.last_words = Some(text.to_owned());
+            // The same code and the same machine: another try would fail alike.
+            dispatcher.boot_failure.get_or_insert(kind);
+            dispatcher.broker.fail(format!("a worker could not get ready ({}): failed to {text}", boot_word(kind)));
+            Ok(())
+        }
+        FromWorker::Results { chunk, first, count, nanoseconds, outcomes } => {
+            results(dispatcher, id, link.pid(), chunk, first, count, nanoseconds, outcomes)
+        }
+        FromWorker::Printed { chunk, task, stream, bytes } => {
+            let (flight, _) = dispatcher.broker.flight(id, chunk).ok_or(Violation::ForeignChunk)?;
+            if task >= flight.count {
+                return Err(Violation::OutOfOrder);
+            }
+            let index = flight.first.saturating_add(u64::from(task));
+            if let Some(printed) = &mut dispatcher.options.printed {
+                printed(Printed { index, stream, bytes });
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Checks and delivers outcomes: runs of final ones at once, one that is tried again by itdispatcher.
+#[expect(clippy::too_many_arguments, reason = "the fields of one message")]
+fn results(
+    dispatcher: &mut Dispatcher,
+    id: WorkerId,
+    pid: u32,
+    chunk: ChunkId,
+    first: u32,
+    count: u32,
+    nanoseconds: u64,
+    outcomes: &[u8],
+) -> Result<(), Violation> {
+    let output = dispatcher
+        .broker
+        .flight(id, chunk)
+        .and_then(|(flight, _)| dispatcher.jobs.get(&flight.job))
+        .map(|job| job.options.output);
+    let attempts = 1 + u32::try_from(dispatcher.broker.history(id, chunk).len()).unwrap_or(u32::MAX - 1);
+    let mut retried: Vec<(u32, Cause, u64)> = Vec::new();
+    let mut seen = 0u32;
+    for outcome in OutcomeReader::new(outcomes) {
+        let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
+        if !is_sound(&outcome, output) {
+            return Err(Violation::BadResult);
+        }
+        if let Some(cause) = dispatcher.options.retried.cause(&outcome) {
+            retried.push((seen, cause, ns));
+        }
+        seen = seen.checked_add(1).ok_or(Violation::OutOfOrder)?;
+    }
+    if seen != count {
+        return Err(Violation::OutOfOrder);
+    }
+    if retried.is_empty() {
+        let (job, index) = dispatcher.broker.finished(dispatcher.now(), id, chunk, first, count, nanoseconds)?;
+        dispatcher.deliver(job, Block::outcomes(index, count, outcomes.to_vec(), attempts));
+        return Ok(());
+    }
+    let each = nanoseconds / u64::from(count.max(1));
+    for (at, outcome) in (0u32..).zip(OutcomeReader::new(outcomes)) {
+        let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
+        let place = first.saturating_add(at);
+        let (job, index) = match retried.iter().find(|(retried, _, _)| *retried == at) {
+            None => dispatcher.broker.finished(dispatcher.now(), id, chunk, place, 1, each)?,
+            Some((_, cause, ran)) => {
+                let attempt = Attempt { pid, cause: cause.clone(), ran: broker::Duration(*ran) };
+                match dispatcher.broker.attempt_failed(dispatcher.now(), id, chunk, place, attempt)? {
+                    (_, _, Verdict::Again) => continue,
+                    (job, index, Verdict::Final) => (job, index),
+                }
+            }
+        };
+        let mut one = OutcomeWriter::default();
+        one.push(ns, &outcome);
+        dispatcher.deliver(job, Block::outcomes(index, 1, one.bytes().to_vec(), attempts));
+    }
+    Ok(())
+}
+
+impl Retried {
+    fn cause(self, outcome: &Outcome<'_>) -> Option<Cause> {
+        match outcome {
+            Outcome::TimedOut if self.timeouts => Some(Cause::Timeout),
+            Outcome::Trapped { .. } | Outcome::OverLimit { .. } if self.traps => Some(Cause::Trap),
+            Outcome::Failed(_) if self.errors => Some(Cause::Error),
+            Outcome::Ok(_)
+            | Outcome::Failed(_)
+            | Outcome::Trapped { .. }
+            | Outcome::TimedOut
+            | Outcome::OverLimit { .. }
+            | Outcome::Cancelled
+            | Outcome::Invalid { .. } => None,
+        }
+    }
+}
+
+fn is_sound(outcome: &Outcome<'_>, output: Option<Encoding>) -> bool {
+    match outcome {
+        Outcome::Ok(json) => output != Some(Encoding::Json) || values::is_printable_json(json),
+        Outcome::Failed(json) => values::is_printable_json(json),
+        Outcome::Trapped { .. }
+        | Outcome::TimedOut
+        | Outcome::OverLimit { .. }
+        | Outcome::Cancelled
+        | Outcome::Invalid { .. } => true,
+    }
+}
+
+fn boot_word(kind: BootFailure) -> &'static str {
+    match kind {
+        BootFailure::Sandbox => "sandbox",
+        BootFailure::Guest => "component",
+        BootFailure::Boot => "start",
+    }
+}
