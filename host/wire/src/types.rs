@@ -115,6 +115,9 @@ impl TypeTable {
             return Err(WireError::BadTypes("too many types"));
         }
         self.defs.iter().enumerate().try_for_each(|(at, def)| check_parts(def, at))?;
+        if !self.defs.iter().all(has_plain_names) {
+            return Err(WireError::BadTypes("a name is not plain"));
+        }
         // wasmtime refuses component types deeper than 100 levels; twice that leaves room and bounds every walk.
         if self.depth() > 200 {
             return Err(WireError::BadTypes("nested too deeply"));
@@ -155,6 +158,40 @@ fn parts(def: &TypeDef, mut each: impl FnMut(TypeId)) {
         | TypeDef::Enum(_)
         | TypeDef::Flags(_)
         | TypeDef::Handle(_) => {}
+    }
+}
+
+/// Whether a name is what WIT allows at most: visible ASCII, not endless. Names are printed.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 1024 && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn has_plain_names(def: &TypeDef) -> bool {
+    match def {
+        TypeDef::Record(fields) => fields.iter().all(|(name, _)| is_plain(name)),
+        TypeDef::Variant(cases) => cases.iter().all(|(name, _)| is_plain(name)),
+        TypeDef::Enum(names) | TypeDef::Flags(names) => names.iter().all(|name| is_plain(name)),
+        // A description of a type, not a name: `borrow<resource>`, `stream<u8>`.
+        TypeDef::Handle(text) => text.len() <= 1024 && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()),
+        TypeDef::Bool
+        | TypeDef::U8
+        | TypeDef::U16
+        | TypeDef::U32
+        | TypeDef::U64
+        | TypeDef::S8
+        | TypeDef::S16
+        | TypeDef::S32
+        | TypeDef::S64
+        | TypeDef::F32
+        | TypeDef::F64
+        | TypeDef::Char
+        | TypeDef::String
+        | TypeDef::List(_)
+        | TypeDef::FixedList(..)
+        | TypeDef::Tuple(_)
+        | TypeDef::Option(_)
+        | TypeDef::Result { .. }
+        | TypeDef::Map(..) => true,
     }
 }
 
@@ -211,6 +248,11 @@ impl Interface {
         if self.tasks.len() > limits::TASKS {
             return Err(WireError::BadTypes("too many tasks"));
         }
+        let names = self.tasks.iter().map(|task| &task.name).chain(self.imports.iter().map(|import| &import.name));
+        let params = self.tasks.iter().flat_map(|task| task.params.iter().map(|(name, _)| name));
+        if !names.chain(params).all(|name| is_plain(name)) {
+            return Err(WireError::BadTypes("a name is not plain"));
+        }
         let known = |t: &TypeId| (t.0 as usize) < self.types.len();
         let sound = self.tasks.iter().all(|s| s.params.iter().all(|(_, t)| known(t)) && s.result.iter().all(known));
         if sound { Ok(()) } else { Err(WireError::BadTypes("a signature names no type")) }
@@ -246,6 +288,17 @@ mod tests {
             last = table.add(TypeDef::List(last)).unwrap();
         }
         assert_eq!(table.check(), Err(WireError::BadTypes("nested too deeply")));
+    }
+
+    #[test]
+    fn names_that_a_terminal_would_obey_are_refused() {
+        for name in ["", "a b", "a\u{1b}[2J", "a\nb", "\u{202e}b"] {
+            let interface = Interface { imports: vec![Import { name: name.into(), provided: true }], ..Interface::default() };
+            assert_eq!(interface.check(), Err(WireError::BadTypes("a name is not plain")), "{name:?}");
+            let mut types = TypeTable::default();
+            types.add(TypeDef::Enum(vec![name.into()])).unwrap();
+            assert!(types.check().is_err(), "{name:?}");
+        }
     }
 
     #[test]
