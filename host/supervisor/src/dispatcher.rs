@@ -144,6 +144,10 @@ impl Dispatcher {
     pub(crate) fn open(&mut self, job: JobId, options: JobOptions, sink: Sink) {
         let timeout = options.timeout.map(|timeout| broker::Duration(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
         self.broker.open_job(job, broker::JobOptions { task: options.task, timeout });
+        // A pool that stopped before takes no inputs, so this is all that its consumer ever hears.
+        if let Some(failure) = &self.failure {
+            sink.fail(&failure.text);
+        }
         self.jobs.insert(job, Job { options, sink });
     }
 
