@@ -493,12 +493,10 @@ impl Pool {
         }
     }
 
-    /// Gives what waits to workers with room, the emptiest first.
+    /// Gives what waits to workers with room, the emptiest first. In a pool that failed nothing waits.
     fn assign(&mut self, now: Now) {
-        if !self.failed {
-            self.fill(now);
-            self.let_go();
-        }
+        self.fill(now);
+        self.let_go();
     }
 
     fn fill(&mut self, now: Now) {

@@ -13,17 +13,16 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use taskcell_wire::{
-    Encoding, Grants, Interface, Isolation, Limit, Limits, Outcome, Signature, TaskIndex, TrapKind, TypeDef, TypeId,
-};
-use wasmtime::component::{Component, ComponentExportIndex, Func, Instance, InstancePre, Linker, Val};
+use taskcell_wire::{Encoding, Grants, Interface, Isolation, Limits, Outcome, TaskIndex, TypeDef};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
+use crate::call::{self, Entry, Live};
 use crate::error::{EngineError, one_line};
 use crate::print::PrintSink;
 use crate::state::{State, Stop, StopReason};
 use crate::trap::{Failure, Stopped, classify};
-use crate::values::{self, ValueErrorKind};
+use crate::value::Value;
 use crate::{config, interface, link, load, threads};
 
 /// What a guest is loaded with.
@@ -69,20 +68,15 @@ impl std::fmt::Debug for Ticker {
 /// A component ready to run tasks.
 pub struct Guest {
     pre: InstancePre<State>,
-    exports: Vec<Option<ComponentExportIndex>>,
+    /// By task.
+    entries: Vec<Entry>,
     options: GuestOptions,
     live: Option<Live>,
-    arguments: Vec<Val>,
+    /// Between two runs only the room, to be used again.
+    arguments: Vec<Value>,
     /// Holds what the last outcome borrows.
     text: Vec<u8>,
     runtime: Option<tokio::runtime::Runtime>,
-}
-
-/// One instance.
-struct Live {
-    store: Store<State>,
-    instance: Instance,
-    funcs: Vec<Option<Func>>,
 }
 
 impl std::fmt::Debug for Guest {
@@ -114,14 +108,16 @@ impl Guest {
             return Err(EngineError::Mismatch);
         }
         let pre = linker.instantiate_pre(&component).map_err(|error| EngineError::Link(one_line(&error)))?;
-        let exports = options.interface.tasks.iter().map(|task| export_index(&component, &task.name)).collect();
+        let has_handle = call::has_handle(&options.interface.types);
+        let entry = |task| Entry::new(task, &has_handle, export_index(&component, &task.name));
+        let entries = options.interface.tasks.iter().map(entry).collect();
         let runtime = if concurrent {
             let built = tokio::runtime::Builder::new_current_thread().build();
             Some(built.map_err(|error| EngineError::Configure(error.to_string()))?)
         } else {
             None
         };
-        Ok(Self { pre, exports, options, live: None, arguments: Vec::new(), text: Vec::new(), runtime })
+        Ok(Self { pre, entries, options, live: None, arguments: Vec::new(), text: Vec::new(), runtime })
     }
 
     /// A handle to this guest's epoch.
@@ -153,10 +149,8 @@ impl Guest {
             Err(Failure::Trapped(_, text)) => return Err(EngineError::Instantiate(text)),
             Err(Failure::Exited(code)) => return Err(EngineError::Instantiate(format!("its start function exited with {code}"))),
         };
-        for (index, func) in live.funcs.iter_mut().enumerate() {
-            *func = self.exports.get(index).and_then(Option::as_ref).and_then(|at| live.instance.get_func(&mut live.store, at));
-        }
         if self.options.isolation == Isolation::Reuse {
+            live.look_up(&self.entries, self.runtime.as_ref());
             self.live = Some(live);
         }
         Ok(())
@@ -200,15 +194,25 @@ impl Guest {
 
     fn attempt(&mut self, task: usize, input: Encoding, output: Encoding, item: &[u8]) -> Ended {
         self.text.clear();
+        let mut values = std::mem::take(&mut self.arguments);
+        let ended = self.attempt_with(task, input, output, item, &mut values);
+        values.clear();
+        self.arguments = values;
+        ended
+    }
+
+    fn attempt_with(&mut self, task: usize, input: Encoding, output: Encoding, item: &[u8], values: &mut Vec<Value>) -> Ended {
         let interface = &self.options.interface;
-        let Some(signature) = interface.tasks.get(task) else {
-            self.text.extend_from_slice(b"no such task");
-            return Ended::Invalid;
+        let (Some(signature), Some(entry)) = (interface.tasks.get(task), self.entries.get(task)) else {
+            return self.invalid("no such task");
         };
-        if let Err(text) = arguments(interface, signature, input, item, &mut self.arguments) {
-            self.text = text.into_bytes();
-            return Ended::Invalid;
+        if entry.gives_handle {
+            return self.invalid("its result has a resource, a stream or a future in it, which can't be given as a value");
         }
+        let arguments = match call::arguments(interface, signature, input, item, values) {
+            Ok(arguments) => arguments,
+            Err(text) => return self.invalid(&text),
+        };
         let mut live = match self.live.take() {
             Some(live) => live,
             None => match self.instantiate() {
@@ -216,9 +220,12 @@ impl Guest {
                 Err(failure) => return Ended::Failure(failure),
             },
         };
-        let called = self.call(&mut live, task);
+        let called = match self.entries.get(task) {
+            Some(entry) => live.call(task, entry, self.runtime.as_ref(), &self.options.limits, arguments),
+            None => return self.invalid("no such task"),
+        };
         let ended = match called {
-            Ok(value) => self.encode(task, output, value.as_ref()),
+            Ok(value) => self.encode(task, output, value),
             Err(error) => {
                 let failure = classify(&error, &mut live.store.data_mut().limiter);
                 // What a stopped or trapped instance left behind is unknown.
@@ -229,6 +236,11 @@ impl Guest {
             self.live = Some(live);
         }
         ended
+    }
+
+    fn invalid(&mut self, text: &str) -> Ended {
+        self.text.extend_from_slice(text.as_bytes());
+        Ended::Invalid
     }
 
     fn instantiate(&self) -> Result<Live, Failure> {
@@ -252,48 +264,26 @@ impl Guest {
             Some(runtime) => runtime.block_on(self.pre.instantiate_async(&mut store)),
         };
         match instance {
-            Ok(instance) => Ok(Live { store, instance, funcs: vec![None; self.exports.len()] }),
+            Ok(instance) => {
+                let kept = if self.options.isolation == Isolation::Reuse { self.entries.len() } else { 0 };
+                Ok(Live::new(store, instance, kept))
+            }
             Err(error) => Err(classify(&error, &mut store.data_mut().limiter)),
         }
     }
 
-    /// Calls the export with the arguments that wait, and gives its result.
-    fn call(&self, live: &mut Live, task: usize) -> wasmtime::Result<Option<Val>> {
-        let func = match live.funcs.get(task).copied().flatten() {
-            Some(func) => func,
-            None => {
-                let at = self.exports.get(task).and_then(Option::as_ref);
-                let func = at.and_then(|at| live.instance.get_func(&mut live.store, at));
-                let func = func.ok_or_else(|| wasmtime::format_err!("the export is not a function"))?;
-                if let Some(slot) = live.funcs.get_mut(task) {
-                    *slot = Some(func);
-                }
-                func
-            }
-        };
-        if let Some(fuel) = self.options.limits.fuel {
-            live.store.set_fuel(fuel)?;
-        }
-        let has_result = self.options.interface.tasks.get(task).is_some_and(|task| task.result.is_some());
-        let mut results = [Val::Bool(false)];
-        let results = if has_result { &mut results[..] } else { &mut [] };
-        match &self.runtime {
-            None => func.call(&mut live.store, &self.arguments, results)?,
-            Some(runtime) => runtime.block_on(func.call_async(&mut live.store, &self.arguments, results))?,
-        }
-        Ok(results.first_mut().map(|value| std::mem::replace(value, Val::Bool(false))))
-    }
-
     /// Writes a result; the error case of an outermost `result` is the task's failure.
-    fn encode(&mut self, task: usize, output: Encoding, value: Option<&Val>) -> Ended {
+    fn encode(&mut self, task: usize, output: Encoding, value: Option<Value>) -> Ended {
         let interface = &self.options.interface;
         let Some(ty) = interface.tasks.get(task).and_then(|task| task.result) else {
             self.text.extend_from_slice(b"null");
             return Ended::Ok;
         };
         let (ty, value, ended) = match (interface.types.get(ty), value) {
-            (Some(TypeDef::Result { ok, .. }), Some(Val::Result(Ok(value)))) => (*ok, value.as_deref(), Ended::Ok),
-            (Some(TypeDef::Result { error, .. }), Some(Val::Result(Err(value)))) => (*error, value.as_deref(), Ended::Failed),
+            (Some(TypeDef::Result { ok, .. }), Some(Value::Result(Ok(value)))) => (*ok, value.map(|value| *value), Ended::Ok),
+            (Some(TypeDef::Result { error, .. }), Some(Value::Result(Err(value)))) => {
+                (*error, value.map(|value| *value), Ended::Failed)
+            }
             (_, value) => (Some(ty), value, Ended::Ok),
         };
         let (Some(ty), Some(value)) = (ty, value) else {
@@ -302,58 +292,9 @@ impl Guest {
         };
         let output = if matches!(ended, Ended::Failed) { Encoding::Json } else { output };
         let limit = self.options.limits.result_bytes;
-        match write(interface, ty, output, value, limit, &mut self.text) {
+        match call::write(interface, ty, output, value, limit, &mut self.text) {
             Ok(()) => ended,
             Err(failure) => Ended::Failure(failure),
-        }
-    }
-}
-
-fn write(interface: &Interface, ty: TypeId, output: Encoding, value: &Val, limit: u64, out: &mut Vec<u8>) -> Result<(), Failure> {
-    let too_long = || Failure::Limit(Limit::Result, format!("the result is longer than {limit} bytes"));
-    let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    if output == Encoding::Bytes {
-        match value {
-            Val::String(text) => out.extend_from_slice(text.as_bytes()),
-            Val::List(items) if interface.types.get(ty).is_some_and(|ty| is_bytes(interface, ty)) => {
-                out.extend(items.iter().map(|item| if let Val::U8(byte) = item { *byte } else { 0 }));
-            }
-            #[expect(clippy::wildcard_enum_match_arm, reason = "everything that has no bytes of its own")]
-            _ => return write(interface, ty, Encoding::Json, value, limit, out),
-        }
-        return if out.len() > most { Err(too_long()) } else { Ok(()) };
-    }
-    values::value_to_json(&interface.types, ty, value, most, out).map_err(|error| match error.kind {
-        ValueErrorKind::TooLong => too_long(),
-        ValueErrorKind::Syntax
-        | ValueErrorKind::Type
-        | ValueErrorKind::Range
-        | ValueErrorKind::TooDeep
-        | ValueErrorKind::NotUtf8 => Failure::Trapped(TrapKind::Abi, error.to_string()),
-    })
-}
-
-fn is_bytes(interface: &Interface, ty: &TypeDef) -> bool {
-    matches!(ty, TypeDef::List(element) if interface.types.get(*element) == Some(&TypeDef::U8))
-}
-
-fn arguments(interface: &Interface, task: &Signature, input: Encoding, item: &[u8], out: &mut Vec<Val>) -> Result<(), String> {
-    out.clear();
-    match input {
-        Encoding::Json => values::arguments_from_json(&interface.types, task, item, out).map_err(|error| error.to_string()),
-        Encoding::Bytes => {
-            let [(_, ty)] = task.params.as_slice() else {
-                return Err("bytes can only be given to a task of one parameter".into());
-            };
-            match interface.types.get(*ty) {
-                Some(TypeDef::String) => match std::str::from_utf8(item) {
-                    Ok(text) => out.push(Val::String(text.to_owned())),
-                    Err(error) => return Err(format!("expected UTF-8 text, found another byte at {}", error.valid_up_to())),
-                },
-                Some(ty) if is_bytes(interface, ty) => out.push(Val::List(item.iter().map(|byte| Val::U8(*byte)).collect())),
-                Some(_) | None => return Err("bytes can only be given to a parameter of type list<u8> or string".into()),
-            }
-            Ok(())
         }
     }
 }

@@ -4,7 +4,9 @@
 //! calls [`Guest::run`] for each task. Everything that depends on the engine's version, its traps and its configuration ends
 //! here; other crates see [`taskcell_wire`]'s words.
 
+mod abi;
 pub mod accept;
+mod call;
 pub mod compile;
 pub mod config;
 pub mod error;
@@ -17,6 +19,7 @@ mod print;
 mod state;
 mod threads;
 mod trap;
+pub mod value;
 pub mod values;
 
 pub use compile::compile;

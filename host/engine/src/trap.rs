@@ -3,6 +3,7 @@
 use taskcell_wire::{Limit, TrapKind};
 use wasmtime::{Trap, WasmBacktrace};
 
+use crate::abi::{Broken, TooLong};
 use crate::error::{one_line, truncate};
 use crate::limiter::Limiter;
 use crate::state::StopReason;
@@ -28,6 +29,12 @@ pub(crate) fn classify(error: &wasmtime::Error, limiter: &mut Limiter) -> Failur
     }
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return Failure::Exited(exit.0);
+    }
+    if let Some(broken) = error.downcast_ref::<Broken>() {
+        return Failure::Trapped(TrapKind::Abi, truncate(broken.to_string()));
+    }
+    if let Some(too_long) = error.downcast_ref::<TooLong>() {
+        return Failure::Limit(Limit::Result, too_long.to_string());
     }
     if let Some((limit, text)) = limiter.denied.take() {
         return Failure::Limit(limit, text);
@@ -89,7 +96,18 @@ fn kind(trap: Trap) -> TrapKind {
 
 /// Broken rules of the component model are plain errors of the engine, not traps.
 fn kind_of_text(text: &str) -> TrapKind {
-    let abi = ["out of bounds", "not aligned", "utf-8", "utf8", "invalid", "discriminant", "handle", "surrogate", "borrow"];
+    let abi = [
+        "out of bounds",
+        "not aligned",
+        "utf-8",
+        "utf8",
+        "invalid",
+        "discriminant",
+        "handle",
+        "surrogate",
+        "borrow",
+        "beyond end of memory",
+    ];
     let lower = text.to_lowercase();
     if abi.iter().any(|word| lower.contains(word)) { TrapKind::Abi } else { TrapKind::Other }
 }

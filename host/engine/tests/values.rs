@@ -7,12 +7,12 @@
 
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
+use taskcell_engine::value::{Number, Numbers, Value};
 use taskcell_engine::values::{
     ValueErrorKind, arguments_from_json, bytes_from_json, check_json, is_printable_json, json_schema, json_to_wave,
     string_from_json, type_text, value_from_json, value_to_json,
 };
 use taskcell_wire::{Signature, TypeDef, TypeId, TypeTable};
-use wasmtime::component::Val;
 
 const LIMIT: usize = 16 * 1024 * 1024;
 
@@ -133,59 +133,74 @@ fn random_bits(dice: &mut Dice) -> u64 {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "random bits stay random")]
-fn random_value(dice: &mut Dice, types: &TypeTable, ty: TypeId) -> Val {
+fn random_value(dice: &mut Dice, types: &TypeTable, ty: TypeId) -> Value {
     let floats =
         [0.0, -0.0, 1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE, 5e-324, f64::MAX, 0.1, 1e16, 1e21];
     let boxed = |dice: &mut Dice, part: &Option<TypeId>| part.map(|part| Box::new(random_value(dice, types, part)));
     match types.get(ty).unwrap() {
-        TypeDef::Bool => Val::Bool(dice.one_in(2)),
-        TypeDef::U8 => Val::U8(random_bits(dice) as u8),
-        TypeDef::U16 => Val::U16(random_bits(dice) as u16),
-        TypeDef::U32 => Val::U32(random_bits(dice) as u32),
-        TypeDef::U64 => Val::U64(random_bits(dice)),
-        TypeDef::S8 => Val::S8(random_bits(dice) as i8),
-        TypeDef::S16 => Val::S16(random_bits(dice) as i16),
-        TypeDef::S32 => Val::S32(random_bits(dice) as i32),
-        TypeDef::S64 => Val::S64(random_bits(dice).cast_signed()),
-        TypeDef::F32 if dice.one_in(3) => Val::Float32(*dice.pick(&floats) as f32),
-        TypeDef::F32 => Val::Float32(f32::from_bits(dice.bits() as u32)),
-        TypeDef::F64 if dice.one_in(3) => Val::Float64(*dice.pick(&floats)),
-        TypeDef::F64 => Val::Float64(f64::from_bits(dice.bits())),
-        TypeDef::Char => Val::Char(random_char(dice)),
-        TypeDef::String => Val::String(random_string(dice)),
-        TypeDef::List(element) => Val::List((0..dice.below(5)).map(|_| random_value(dice, types, *element)).collect()),
+        TypeDef::Bool => Value::Bool(dice.one_in(2)),
+        TypeDef::U8 => Value::U8(random_bits(dice) as u8),
+        TypeDef::U16 => Value::U16(random_bits(dice) as u16),
+        TypeDef::U32 => Value::U32(random_bits(dice) as u32),
+        TypeDef::U64 => Value::U64(random_bits(dice)),
+        TypeDef::S8 => Value::S8(random_bits(dice) as i8),
+        TypeDef::S16 => Value::S16(random_bits(dice) as i16),
+        TypeDef::S32 => Value::S32(random_bits(dice) as i32),
+        TypeDef::S64 => Value::S64(random_bits(dice).cast_signed()),
+        TypeDef::F32 if dice.one_in(3) => Value::F32(*dice.pick(&floats) as f32),
+        TypeDef::F32 => Value::F32(f32::from_bits(dice.bits() as u32)),
+        TypeDef::F64 if dice.one_in(3) => Value::F64(*dice.pick(&floats)),
+        TypeDef::F64 => Value::F64(f64::from_bits(dice.bits())),
+        TypeDef::Char => Value::Char(random_char(dice)),
+        TypeDef::String => Value::String(random_string(dice)),
+        TypeDef::List(element) => {
+            let element = (types.get(*element).unwrap(), *element);
+            let length = dice.below(5);
+            let mut values = (0..length).map(|_| random_value(dice, types, element.1));
+            match (element.0, Number::of(element.0)) {
+                (TypeDef::U8, _) => {
+                    Value::Bytes(values.map(|value| if let Value::U8(byte) = value { byte } else { unreachable!() }).collect())
+                }
+                (_, Some(number)) => {
+                    let mut numbers = Numbers::new(number);
+                    assert!(values.all(|value| numbers.push(&value)));
+                    Value::Numbers(numbers)
+                }
+                (_, None) => Value::List(values.collect()),
+            }
+        }
         TypeDef::FixedList(element, length) => {
-            Val::FixedLengthList((0..*length).map(|_| random_value(dice, types, *element)).collect())
+            Value::FixedList((0..*length).map(|_| random_value(dice, types, *element)).collect())
         }
-        TypeDef::Record(fields) => {
-            Val::Record(fields.iter().map(|(name, ty)| (name.clone(), random_value(dice, types, *ty))).collect())
-        }
-        TypeDef::Tuple(parts) => Val::Tuple(parts.iter().map(|part| random_value(dice, types, *part)).collect()),
+        TypeDef::Record(fields) => Value::Record(fields.iter().map(|(_, ty)| random_value(dice, types, *ty)).collect()),
+        TypeDef::Tuple(parts) => Value::Tuple(parts.iter().map(|part| random_value(dice, types, *part)).collect()),
         TypeDef::Variant(cases) => {
-            let (name, payload) = dice.pick(cases);
-            Val::Variant(name.clone(), boxed(dice, payload))
+            let case = dice.below(cases.len());
+            Value::Variant(u32::try_from(case).unwrap(), boxed(dice, &cases[case].1))
         }
-        TypeDef::Enum(names) => Val::Enum(dice.pick(names).clone()),
-        TypeDef::Option(_) if dice.one_in(2) => Val::Option(None),
-        TypeDef::Option(some) => Val::Option(boxed(dice, &Some(*some))),
-        TypeDef::Result { ok, .. } if dice.one_in(2) => Val::Result(Ok(boxed(dice, ok))),
-        TypeDef::Result { error, .. } => Val::Result(Err(boxed(dice, error))),
-        TypeDef::Flags(names) => Val::Flags(names.iter().filter(|_| dice.one_in(2)).cloned().collect()),
+        TypeDef::Enum(names) => Value::Enum(u32::try_from(dice.below(names.len())).unwrap()),
+        TypeDef::Option(_) if dice.one_in(2) => Value::Option(None),
+        TypeDef::Option(some) => Value::Option(boxed(dice, &Some(*some))),
+        TypeDef::Result { ok, .. } if dice.one_in(2) => Value::Result(Ok(boxed(dice, ok))),
+        TypeDef::Result { error, .. } => Value::Result(Err(boxed(dice, error))),
+        TypeDef::Flags(names) => {
+            Value::Flags(names.chunks(32).map(|names| dice.bits() as u32 & (u32::MAX >> (32 - names.len()))).collect())
+        }
         TypeDef::Map(key, value) => {
-            let mut pairs: Vec<(Val, Val)> = Vec::new();
+            let mut pairs: Vec<(Value, Value)> = Vec::new();
             for _ in 0..dice.below(4) {
                 let key = random_value(dice, types, *key);
                 if pairs.iter().all(|(known, _)| *known != key) {
                     pairs.push((key, random_value(dice, types, *value)));
                 }
             }
-            Val::Map(pairs)
+            Value::Map(pairs)
         }
         TypeDef::Handle(_) => unreachable!("no random type is a handle"),
     }
 }
 
-fn written(types: &TypeTable, ty: TypeId, value: &Val) -> Vec<u8> {
+fn written(types: &TypeTable, ty: TypeId, value: &Value) -> Vec<u8> {
     let mut json = Vec::new();
     value_to_json(types, ty, value, LIMIT, &mut json).unwrap();
     json
@@ -204,7 +219,7 @@ fn what_is_written_reads_back() {
         let json = written(&types, ty, &value);
         let told = || format!("{} as {}", String::from_utf8_lossy(&json), type_text(&types, ty));
 
-        // `Val` counts all NaN as equal and tells zeros apart.
+        // `Value` counts all NaN as equal and tells zeros apart.
         assert_eq!(value_from_json(&types, ty, &json).unwrap(), value, "{}", told());
         let mut arguments = Vec::new();
         arguments_from_json(&types, &one_parameter(ty), &json, &mut arguments).unwrap();
@@ -231,10 +246,10 @@ fn several_arguments_are_an_array() {
         let mut types = TypeTable::default();
         let tys: Vec<TypeId> = (0..2 + dice.below(3)).map(|_| random_type(dice, &mut types, 3)).collect();
         let sig = Signature { params: tys.iter().map(|ty| ("p".into(), *ty)).collect(), ..one_parameter(tys[0]) };
-        let values: Vec<Val> = tys.iter().map(|ty| random_value(dice, &types, *ty)).collect();
+        let values: Vec<Value> = tys.iter().map(|ty| random_value(dice, &types, *ty)).collect();
         let texts: Vec<Vec<u8>> = tys.iter().zip(&values).map(|(ty, value)| written(&types, *ty, value)).collect();
         let json = [b"[".to_vec(), texts.join(&b", "[..]), b"]".to_vec()].concat();
-        let mut arguments = vec![Val::Bool(true)];
+        let mut arguments = vec![Value::Bool(true)];
         arguments_from_json(&types, &sig, &json, &mut arguments).unwrap();
         assert_eq!(arguments, values);
         check_json(&types, &sig, &json).unwrap();

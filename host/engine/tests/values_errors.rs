@@ -3,12 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use taskcell_engine::value::{Number, Numbers, Value};
 use taskcell_engine::values::{
     ValueErrorKind as Kind, arguments_from_json, bytes_from_json, check_json, json_schema, string_from_json, string_to_json,
     value_from_json, value_to_json,
 };
 use taskcell_wire::{Signature, TypeDef, TypeId, TypeTable};
-use wasmtime::component::Val;
 
 /// A table with a type of each sort, under the names that the tests use.
 struct Types {
@@ -254,7 +254,7 @@ fn each_type_reads_and_writes_like_this() {
 fn arguments_by_number_of_parameters() {
     let types = Types::new();
     let read = |params: &[&str], json: &str| {
-        let mut out = vec![Val::Bool(true)];
+        let mut out = vec![Value::Bool(true)];
         let read = arguments_from_json(&types.table, &types.signature(params), json.as_bytes(), &mut out);
         let checked = check_json(&types.table, &types.signature(params), json.as_bytes());
         assert_eq!(read, checked);
@@ -262,8 +262,8 @@ fn arguments_by_number_of_parameters() {
     };
     assert_eq!(read(&[], "null").unwrap(), []);
     assert_eq!(read(&[], " [ ] ").unwrap(), []);
-    assert_eq!(read(&["u8"], "7").unwrap(), [Val::U8(7)]);
-    assert_eq!(read(&["u8", "bool"], "[7,true]").unwrap(), [Val::U8(7), Val::Bool(true)]);
+    assert_eq!(read(&["u8"], "7").unwrap(), [Value::U8(7)]);
+    assert_eq!(read(&["u8", "bool"], "[7,true]").unwrap(), [Value::U8(7), Value::Bool(true)]);
     assert_eq!(read(&[], "[1]").unwrap_err(), "expected no arguments (null or []), found more");
     assert_eq!(read(&[], "7").unwrap_err(), "expected no arguments (null or []), found 7");
     assert_eq!(read(&["u8", "bool"], "7").unwrap_err(), "expected an array of 2 arguments, found 7");
@@ -326,36 +326,32 @@ fn a_short_text_can_not_ask_for_much_memory() {
 #[test]
 fn what_can_not_be_written_says_why() {
     let types = Types::new();
-    let write = |ty: &str, value: &Val, limit: usize| {
+    let write = |ty: &str, value: &Value, limit: usize| {
         let mut out = Vec::new();
         value_to_json(&types.table, types.id(ty), value, limit, &mut out).map(|()| out).map_err(|error| error.to_string())
     };
-    let record = Val::Record(vec![
-        ("name".into(), Val::String("a".into())),
-        ("size".into(), Val::U16(1)),
-        ("note".into(), Val::Option(None)),
-    ]);
-    assert_eq!(write("records", &Val::List(vec![record]), 100).unwrap_err(), "at [0].size: expected u8, found a u16");
-    assert_eq!(write("u8", &Val::Bool(true), 100).unwrap_err(), "expected u8, found a bool");
-    assert_eq!(
-        write("enum", &Val::Enum("pink".into()), 100).unwrap_err(),
-        "expected enum { red, green, blue }, found another enum"
-    );
-    assert_eq!(write("string", &Val::String("abc".into()), 4).unwrap_err(), "expected at most 4 bytes of JSON, found more");
+    let record = Value::Record(vec![Value::String("a".into()), Value::U16(1), Value::Option(None)]);
+    assert_eq!(write("records", &Value::List(vec![record]), 100).unwrap_err(), "at [0].size: expected u8, found a u16");
+    assert_eq!(write("u8", &Value::Bool(true), 100).unwrap_err(), "expected u8, found a bool");
+    assert_eq!(write("enum", &Value::Enum(3), 100).unwrap_err(), "expected enum { red, green, blue }, found another enum");
+    assert_eq!(write("string", &Value::String("abc".into()), 4).unwrap_err(), "expected at most 4 bytes of JSON, found more");
     assert!(string_to_json("abc", 5, &mut Vec::new()).is_ok());
 
-    let mut deep = Val::List(vec![]);
+    // Numbers of another type, and bits that stand for no flag.
+    let numbers = Value::Numbers(Numbers::from_bytes(Number::S16, vec![1, 2]));
+    assert!(write("list", &numbers, 100).unwrap_err().ends_with("found a list of numbers"));
+    assert!(write("flags", &Value::Flags(vec![1 << 31]), 100).unwrap_err().ends_with("found other flags"));
+    assert!(write("flags", &Value::Flags(vec![]), 100).unwrap_err().ends_with("found other flags"));
+
+    let mut deep = Value::List(vec![]);
     for _ in 0..148 {
-        deep = Val::List(vec![deep]);
+        deep = Value::List(vec![deep]);
     }
     assert_eq!(write("deep", &deep, 1000).unwrap_err(), "expected at most 127 levels, found more");
 
     // A guest's map may hold a key twice; the last one counts.
-    let entry = |size| {
-        let fields = [("name", Val::String("n".into())), ("size", Val::U8(size)), ("note", Val::Option(None))];
-        Val::Record(fields.map(|(name, value)| (name.to_owned(), value)).into())
-    };
-    let twice = Val::Map(vec![(Val::String("k".into()), entry(1)), (Val::String("k".into()), entry(2))]);
+    let entry = |size| Value::Record(vec![Value::String("n".into()), Value::U8(size), Value::Option(None)]);
+    let twice = Value::Map(vec![(Value::String("k".into()), entry(1)), (Value::String("k".into()), entry(2))]);
     assert_eq!(write("map", &twice, 100).unwrap(), br#"{"k":{"name":"n","size":2,"note":null}}"#);
 }
 
@@ -365,7 +361,7 @@ fn as_deep_as_can_be_read_is_as_deep_as_is_written() {
     let mut ty = table.add(TypeDef::String).unwrap();
     for levels in 1..140 {
         ty = table.add(TypeDef::List(ty)).unwrap();
-        let value = (0..levels).fold(Val::String("x".into()), |inner, _| Val::List(vec![inner]));
+        let value = (0..levels).fold(Value::String("x".into()), |inner, _| Value::List(vec![inner]));
         let mut out = Vec::new();
         let written = value_to_json(&table, ty, &value, 1000, &mut out).is_ok();
         let json = format!("{}\"x\"{}", "[".repeat(levels), "]".repeat(levels));
@@ -379,6 +375,6 @@ fn a_type_of_another_table_has_no_values() {
     let types = TypeTable::default();
     let error = value_from_json(&types, TypeId(7), b"1").unwrap_err();
     assert_eq!(error.to_string(), "expected unknown, found 1 (a handle can't be given as JSON)");
-    assert!(value_to_json(&types, TypeId(7), &Val::U8(1), 100, &mut Vec::new()).is_err());
+    assert!(value_to_json(&types, TypeId(7), &Value::U8(1), 100, &mut Vec::new()).is_err());
     assert!(json_schema(&types, TypeId(7)).is_object());
 }

@@ -3,10 +3,11 @@
 
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
+use taskcell_engine::value::{Number, Numbers, Value};
 use taskcell_engine::values::{
     CallError, arguments_from_json, call_from_wave, describe, find_task, json_to_wave, signature_text, value_to_json,
 };
-use taskcell_wire::{Interface, Signature, TaskIndex, TypeDef, TypeTable};
+use taskcell_wire::{Interface, Signature, TaskIndex, TypeDef, TypeId, TypeTable};
 use wasm_wave::untyped::UntypedFuncCall;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Type, Val};
@@ -157,13 +158,81 @@ const CALLS: [&str; 59] = [
     "none(1)",
 ];
 
-fn ours(interface: &Interface, call: &str) -> Result<Vec<Val>, String> {
+fn ours(interface: &Interface, call: &str) -> Result<Vec<Value>, String> {
     let (task, json) = call_from_wave(interface, call).map_err(|error| error.to_string())?;
     let mut out = Vec::new();
     let sig = &interface.tasks[usize::from(task.0)];
     // What comes from a call must read as it is.
     arguments_from_json(&interface.types, sig, &json, &mut out).unwrap();
     Ok(out)
+}
+
+/// A value of the engine's as ours.
+fn value(types: &TypeTable, ty: TypeId, val: &Val) -> Value {
+    let boxed = |ty: &Option<TypeId>, val: &Option<Box<Val>>| {
+        assert_eq!(ty.is_some(), val.is_some());
+        ty.zip(val.as_ref()).map(|(ty, val)| Box::new(value(types, ty, val)))
+    };
+    let place = |found: Option<usize>| u32::try_from(found.unwrap()).unwrap();
+    match (types.get(ty).unwrap(), val) {
+        (TypeDef::Bool, Val::Bool(b)) => Value::Bool(*b),
+        (TypeDef::U8, Val::U8(n)) => Value::U8(*n),
+        (TypeDef::U16, Val::U16(n)) => Value::U16(*n),
+        (TypeDef::U32, Val::U32(n)) => Value::U32(*n),
+        (TypeDef::U64, Val::U64(n)) => Value::U64(*n),
+        (TypeDef::S8, Val::S8(n)) => Value::S8(*n),
+        (TypeDef::S16, Val::S16(n)) => Value::S16(*n),
+        (TypeDef::S32, Val::S32(n)) => Value::S32(*n),
+        (TypeDef::S64, Val::S64(n)) => Value::S64(*n),
+        (TypeDef::F32, Val::Float32(f)) => Value::F32(*f),
+        (TypeDef::F64, Val::Float64(f)) => Value::F64(*f),
+        (TypeDef::Char, Val::Char(c)) => Value::Char(*c),
+        (TypeDef::String, Val::String(text)) => Value::String(text.clone()),
+        (TypeDef::List(element), Val::List(vals)) => {
+            let values = vals.iter().map(|val| value(types, *element, val));
+            match (types.get(*element).unwrap(), Number::of(types.get(*element).unwrap())) {
+                (TypeDef::U8, _) => {
+                    Value::Bytes(values.map(|value| if let Value::U8(byte) = value { byte } else { panic!("no byte") }).collect())
+                }
+                (_, Some(number)) => {
+                    let mut numbers = Numbers::new(number);
+                    values.for_each(|value| assert!(numbers.push(&value)));
+                    Value::Numbers(numbers)
+                }
+                (_, None) => Value::List(values.collect()),
+            }
+        }
+        (TypeDef::Tuple(parts), Val::Tuple(vals)) => {
+            Value::Tuple(parts.iter().zip(vals).map(|(ty, val)| value(types, *ty, val)).collect())
+        }
+        (TypeDef::Record(fields), Val::Record(vals)) => {
+            assert!(fields.iter().map(|(name, _)| name).eq(vals.iter().map(|(name, _)| name)));
+            Value::Record(fields.iter().zip(vals).map(|((_, ty), (_, val))| value(types, *ty, val)).collect())
+        }
+        (TypeDef::Variant(cases), Val::Variant(name, payload)) => {
+            let case = cases.iter().position(|(known, _)| known == name);
+            Value::Variant(place(case), boxed(&cases[case.unwrap()].1, payload))
+        }
+        (TypeDef::Enum(names), Val::Enum(name)) => Value::Enum(place(names.iter().position(|known| known == name))),
+        (TypeDef::Option(_), Val::Option(None)) => Value::Option(None),
+        (TypeDef::Option(some), Val::Option(val)) => Value::Option(boxed(&Some(*some), val)),
+        (TypeDef::Result { ok, error }, Val::Result(val)) => {
+            Value::Result(val.as_ref().map(|val| boxed(ok, val)).map_err(|val| boxed(error, val)))
+        }
+        (TypeDef::Flags(names), Val::Flags(set)) => {
+            assert!(names.len() <= 32);
+            Value::Flags(vec![(0..).zip(names).filter(|(_, name)| set.contains(name)).map(|(bit, _)| 1_u32 << bit).sum()])
+        }
+        (def, val) => panic!("{val:?} is no {def:?}"),
+    }
+}
+
+/// The arguments of a call as `wasm-wave` reads them.
+fn values(interface: &Interface, call: &str, vals: &[Val]) -> Vec<Value> {
+    let task = find_task(interface, call.trim_start().split('(').next().unwrap().trim()).unwrap();
+    let params = &interface.tasks[usize::from(task.0)].params;
+    assert_eq!(params.len(), vals.len());
+    params.iter().zip(vals).map(|((_, ty), val)| value(&interface.types, *ty, val)).collect()
 }
 
 fn theirs(functions: &[(String, Vec<Type>)], call: &str) -> Result<Vec<Val>, String> {
@@ -178,7 +247,7 @@ fn calls_mean_what_they_mean_to_wasm_wave() {
     for call in CALLS {
         // wasm-wave takes blanks between name and arguments, but not before the name.
         match (ours(&interface, call), theirs(&functions, call.trim_start())) {
-            (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{call}"),
+            (Ok(ours), Ok(theirs)) => assert_eq!(ours, values(&interface, call, &theirs), "{call}"),
             (Err(_), Err(_)) => {}
             (ours, theirs) => panic!("{call}\n ours {ours:?}\n theirs {theirs:?}"),
         }
@@ -204,7 +273,7 @@ fn damaged_calls_neither_panic_nor_differ() {
         let call: String = call.into_iter().collect();
         let (ours, theirs) = (ours(&interface, &call), theirs(&functions, call.trim_start()));
         match (&ours, &theirs) {
-            (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{call} in round {round}"),
+            (Ok(ours), Ok(theirs)) => assert_eq!(ours, &values(&interface, &call, theirs), "{call} in round {round}"),
             (Err(error), Err(_)) => assert!(!error.chars().any(char::is_control), "{error:?}"),
             // Ours also takes flags with `%`, options left out one and all, and a negative zero of an unsigned type.
             (Ok(_), Err(_)) => {
@@ -221,12 +290,12 @@ fn damaged_calls_neither_panic_nor_differ() {
 fn results_print_as_wasm_wave_prints_them() {
     let (functions, interface) = world();
     for call in CALLS {
-        let Ok(values) = theirs(&functions, call.trim_start()) else { continue };
+        let Ok(vals) = theirs(&functions, call.trim_start()) else { continue };
         let task = find_task(&interface, call.trim_start().split('(').next().unwrap().trim()).unwrap();
-        for (value, (_, ty)) in values.iter().zip(&interface.tasks[usize::from(task.0)].params) {
+        for (val, (_, ty)) in vals.iter().zip(&interface.tasks[usize::from(task.0)].params) {
             let mut json = Vec::new();
-            value_to_json(&interface.types, *ty, value, 10_000, &mut json).unwrap();
-            assert_eq!(json_to_wave(&interface.types, *ty, &json).unwrap(), wasm_wave::to_string(value).unwrap());
+            value_to_json(&interface.types, *ty, &value(&interface.types, *ty, val), 10_000, &mut json).unwrap();
+            assert_eq!(json_to_wave(&interface.types, *ty, &json).unwrap(), wasm_wave::to_string(val).unwrap());
         }
     }
 }

@@ -1,19 +1,16 @@
-//! `list<u8>` and `string` without a `Val` per byte, and the escaping that all strings get.
-//!
-//! A `Val` takes 40 bytes and about 100 ns per byte of a list on its way through a call, so a function of bytes or text takes a
-//! typed way, and this is its end towards JSON.
+//! `list<u8>` and `string` in JSON, and the escaping that all strings get.
 
 use std::fmt;
 
 use base64::Engine as _;
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use taskcell_wire::{TypeDef, TypeTable};
-use wasmtime::component::Val;
 
 use super::error::ValueError;
 use super::from_json::read;
 use super::reading::{Reading, refuse_objects, refuse_scalars};
 use super::seed::{Seed, at, base64};
+use crate::value::Value;
 
 /// Reads a `list<u8>`: a base64 string or an array of numbers from 0 to 255.
 ///
@@ -30,7 +27,7 @@ pub fn bytes_from_json(json: &[u8]) -> Result<Vec<u8>, ValueError> {
 pub fn string_from_json(json: &[u8]) -> Result<String, ValueError> {
     let seed = |reading: &Reading, text: &mut _| Seed::<true> { reading, def: &TypeDef::String }.deserialize(text);
     let value = read(&TypeTable::default(), json, seed)?;
-    Ok(if let Val::String(text) = value { text } else { String::new() })
+    Ok(if let Value::String(text) = value { text } else { String::new() })
 }
 
 /// Appends bytes as a base64 string of at most `limit` bytes, quotes included.
@@ -139,8 +136,8 @@ fn put_escape(out: &mut Vec<u8>, code: u16) {
 }
 
 /// Reads bytes.
-struct Bytes<'r, 't> {
-    reading: &'r Reading<'t>,
+pub(super) struct Bytes<'r, 't> {
+    pub(super) reading: &'r Reading<'t>,
 }
 
 const EXPECTED: &str = "list<u8> as base64 or an array";
@@ -168,7 +165,7 @@ impl<'de> Visitor<'de> for Bytes<'_, '_> {
         let mut bytes = Vec::new();
         let byte = Seed::<true> { reading: self.reading, def: &TypeDef::U8 };
         while let Some(value) = seq.next_element_seed(byte).map_err(at(self.reading, bytes.len()))? {
-            if let Val::U8(value) = value {
+            if let Value::U8(value) = value {
                 bytes.push(value);
             }
         }

@@ -5,20 +5,23 @@ use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use taskcell_wire::{TypeDef, TypeId};
-use wasmtime::component::Val;
 
 use super::error::shown;
 use super::lookup;
 use super::reading::{Reading, Step, refuse_objects, refuse_scalars};
-use super::seed::{CHECKED, Seed, at, named};
+use super::seed::{Seed, at, named};
 use super::text::brief_names;
+use crate::value::{Number, Numbers, Value, flag_words};
 
 impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
     fn part(&self, ty: TypeId) -> Self {
         Self::new(self.reading, ty)
     }
 
-    pub(super) fn list<'de, A: SeqAccess<'de>>(self, mut seq: A, element: TypeId) -> Result<Val, A::Error> {
+    pub(super) fn list<'de, A: SeqAccess<'de>>(self, mut seq: A, element: TypeId) -> Result<Value, A::Error> {
+        if let Some(number) = Number::of(lookup(self.reading.types, element)) {
+            return self.numbers(seq, element, number);
+        }
         // Nothing is reserved: how many there will be is the text's claim, and growing is amortised.
         let mut values = Vec::new();
         let mut index = 0;
@@ -29,7 +32,20 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
             }
             index += 1;
         }
-        Ok(Val::List(values))
+        Ok(Value::List(values))
+    }
+
+    /// A list of numbers: they count as no parts, since one takes hardly more in memory than in the text.
+    fn numbers<'de, A: SeqAccess<'de>>(self, mut seq: A, element: TypeId, number: Number) -> Result<Value, A::Error> {
+        let mut numbers = Numbers::new(number);
+        let mut index = 0;
+        while let Some(value) = seq.next_element_seed(self.part(element)).map_err(at(self.reading, index))? {
+            if BUILD {
+                numbers.push(&value);
+            }
+            index += 1;
+        }
+        Ok(Value::Numbers(numbers))
     }
 
     /// An array with one element for each of the types.
@@ -37,7 +53,7 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
         self,
         mut seq: A,
         types: impl ExactSizeIterator<Item = TypeId>,
-    ) -> Result<Vec<Val>, A::Error> {
+    ) -> Result<Vec<Value>, A::Error> {
         let expected = types.len();
         let mut values = Vec::with_capacity(if BUILD { expected.min(64) } else { 0 });
         for (index, ty) in types.enumerate() {
@@ -53,29 +69,30 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
         Ok(values)
     }
 
-    pub(super) fn flags<'de, A: SeqAccess<'de>>(self, mut seq: A, names: &[String]) -> Result<Val, A::Error> {
-        let mut set = vec![false; names.len()];
+    pub(super) fn flags<'de, A: SeqAccess<'de>>(self, mut seq: A, names: &[String]) -> Result<Value, A::Error> {
+        let mut set = vec![0_u32; flag_words(names.len())];
         let mut index = 0;
         let known = || names.iter().map(String::as_str);
         let text = Seed::<true> { reading: self.reading, def: &TypeDef::String };
-        while let Some(Val::String(name)) = seq.next_element_seed(text).map_err(at(self.reading, index))? {
+        while let Some(Value::String(name)) = seq.next_element_seed(text).map_err(at(self.reading, index))? {
             let flag = named(self.reading, known(), &name).map_err(at(self.reading, index))?;
-            if let Some(set) = set.get_mut(flag)
-                && std::mem::replace(set, true)
-            {
-                return Err(at(self.reading, index)(self.reading.unlike("each flag once", format!("{} again", shown(&name)))));
+            let bit = 1 << (flag % 32);
+            if let Some(word) = set.get_mut(flag / 32) {
+                let before = *word;
+                *word |= bit;
+                if before == *word {
+                    return Err(at(self.reading, index)(
+                        self.reading.unlike("each flag once", format!("{} again", shown(&name))),
+                    ));
+                }
             }
             index += 1;
         }
-        if !BUILD {
-            return Ok(CHECKED);
-        }
-        // In the order of declaration, whatever the order of the text: equal flags are equal values.
-        Ok(Val::Flags(names.iter().zip(set).filter(|(_, set)| *set).map(|(name, _)| name.clone()).collect()))
+        Ok(Value::Flags(set))
     }
 
     /// A map as an array of pairs, for keys that JSON has no objects for.
-    pub(super) fn pairs<'de, A: SeqAccess<'de>>(self, mut seq: A, key: TypeId, value: TypeId) -> Result<Val, A::Error> {
+    pub(super) fn pairs<'de, A: SeqAccess<'de>>(self, mut seq: A, key: TypeId, value: TypeId) -> Result<Value, A::Error> {
         let mut pairs = Vec::new();
         let mut index = 0;
         let pair = TypeDef::Tuple(vec![key, value]);
@@ -83,16 +100,16 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
             let seed = Seed::<BUILD> { reading: self.reading, def: &pair };
             match seq.next_element_seed(seed).map_err(at(self.reading, index))? {
                 None => break,
-                Some(Val::Tuple(pair)) => pairs.extend(<[Val; 2]>::try_from(pair).ok().map(|[key, value]| (key, value))),
+                Some(Value::Tuple(pair)) => pairs.extend(<[Value; 2]>::try_from(pair).ok().map(|[key, value]| (key, value))),
                 Some(_) => {}
             }
             index += 1;
         }
-        Ok(Val::Map(pairs))
+        Ok(Value::Map(pairs))
     }
 
     /// A map as an object, for keys that are strings.
-    pub(super) fn map<'de, A: MapAccess<'de>>(self, mut map: A, value: TypeId) -> Result<Val, A::Error> {
+    pub(super) fn map<'de, A: MapAccess<'de>>(self, mut map: A, value: TypeId) -> Result<Value, A::Error> {
         let mut seen = HashSet::new();
         let mut pairs = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
@@ -101,18 +118,18 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
             }
             self.reading.spend(1)?;
             match map.next_value_seed(self.part(value)) {
-                Ok(value) if BUILD => pairs.push((Val::String(key), value)),
+                Ok(value) if BUILD => pairs.push((Value::String(key), value)),
                 Ok(_) => {}
                 Err(error) => return Err(self.reading.step(Step::Key(key), error)),
             }
         }
-        Ok(Val::Map(pairs))
+        Ok(Value::Map(pairs))
     }
 
-    pub(super) fn record<'de, A: MapAccess<'de>>(self, mut map: A, fields: &[(String, TypeId)]) -> Result<Val, A::Error> {
+    pub(super) fn record<'de, A: MapAccess<'de>>(self, mut map: A, fields: &[(String, TypeId)]) -> Result<Value, A::Error> {
         let reading = self.reading;
         reading.spend(fields.len())?;
-        let mut values: Vec<Option<Val>> = Vec::new();
+        let mut values: Vec<Option<Value>> = Vec::new();
         values.resize_with(fields.len(), || None);
         // Most texts keep the order of declaration, so the search for a name begins behind the former one.
         let mut next = 0;
@@ -139,14 +156,14 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
         for ((name, ty), value) in fields.iter().zip(values) {
             let value = match (value, lookup(reading.types, *ty)) {
                 (Some(value), _) => value,
-                (None, TypeDef::Option(_)) => Val::Option(None),
+                (None, TypeDef::Option(_)) => Value::Option(None),
                 (None, _) => return Err(reading.unlike(format!("the field {}", shown(name)), "none")),
             };
             if BUILD {
-                record.push((name.clone(), value));
+                record.push(value);
             }
         }
-        Ok(Val::Record(record))
+        Ok(Value::Record(record))
     }
 
     /// An object of one member that names a case: the case's number and what it carries.
@@ -155,7 +172,7 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
         mut map: A,
         count: usize,
         cases: impl Fn(usize) -> Option<(&'n str, Option<TypeId>)> + Clone,
-    ) -> Result<(usize, Option<Val>), A::Error> {
+    ) -> Result<(usize, Option<Value>), A::Error> {
         let reading = self.reading;
         let names = (0..count).filter_map(|at| cases(at).map(|(name, _)| name));
         let look_up = |name: &str| names.clone().position(|known| known == name);

@@ -2,12 +2,12 @@
 
 use serde::de::DeserializeSeed as _;
 use taskcell_wire::{Signature, TypeDef, TypeId, TypeTable};
-use wasmtime::component::Val;
 
 use super::error::{ValueError, ValueErrorKind};
 use super::lookup;
 use super::reading::Reading;
 use super::seed::{Seed, integer};
+use crate::value::Value;
 
 /// Reads the arguments of one task from one JSON text into `out`, whose former content is dropped.
 ///
@@ -16,11 +16,11 @@ use super::seed::{Seed, integer};
 ///
 /// # Errors
 /// What is wrong with the text and where; `out` is empty then.
-pub fn arguments_from_json(types: &TypeTable, sig: &Signature, json: &[u8], out: &mut Vec<Val>) -> Result<(), ValueError> {
+pub fn arguments_from_json(types: &TypeTable, sig: &Signature, json: &[u8], out: &mut Vec<Value>) -> Result<(), ValueError> {
     out.clear();
     if let [(_, ty)] = sig.params.as_slice() {
         out.push(value_from_json(types, *ty, json)?);
-    } else if let Val::Tuple(values) = several::<true>(types, sig, json)? {
+    } else if let Value::Tuple(values) = several::<true>(types, sig, json)? {
         *out = values;
     }
     Ok(())
@@ -30,7 +30,7 @@ pub fn arguments_from_json(types: &TypeTable, sig: &Signature, json: &[u8], out:
 ///
 /// # Errors
 /// What is wrong with the text and where.
-pub fn value_from_json(types: &TypeTable, ty: TypeId, json: &[u8]) -> Result<Val, ValueError> {
+pub fn value_from_json(types: &TypeTable, ty: TypeId, json: &[u8]) -> Result<Value, ValueError> {
     match plain_integer(lookup(types, ty), json) {
         Some(value) => Ok(value),
         None => read(types, json, |reading, text| Seed::<true>::new(reading, ty).deserialize(text)),
@@ -52,9 +52,9 @@ pub fn check_json(types: &TypeTable, sig: &Signature, json: &[u8]) -> Result<(),
 }
 
 /// The arguments of a function of no parameter or of several, as a tuple.
-fn several<const BUILD: bool>(types: &TypeTable, sig: &Signature, json: &[u8]) -> Result<Val, ValueError> {
+fn several<const BUILD: bool>(types: &TypeTable, sig: &Signature, json: &[u8]) -> Result<Value, ValueError> {
     if sig.params.is_empty() && json.trim_ascii() == b"null" {
-        return Ok(Val::Tuple(Vec::new()));
+        return Ok(Value::Tuple(Vec::new()));
     }
     let tuple = TypeDef::Tuple(sig.params.iter().map(|(_, ty)| *ty).collect());
     let read = read(types, json, |reading, text| Seed::<BUILD> { reading, def: &tuple }.deserialize(text));
@@ -87,7 +87,7 @@ pub(super) fn read<'t, 'j, T>(
 pub(super) type Text<'j> = serde_json::Deserializer<serde_json::de::SliceRead<'j>>;
 
 /// A short integer without anything around it is what most tasks get. `None` for all else, right or wrong.
-fn plain_integer(def: &TypeDef, json: &[u8]) -> Option<Val> {
+fn plain_integer(def: &TypeDef, json: &[u8]) -> Option<Value> {
     let (negative, digits) = match json {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),

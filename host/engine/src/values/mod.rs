@@ -1,4 +1,4 @@
-//! Values by their types: JSON and WAVE on the outside, `wasmtime::component::Val` on the inside.
+//! Values by their types: JSON and WAVE on the outside, [`Value`](crate::value::Value) on the inside.
 //!
 //! Everything is steered by a type of the flat [`TypeTable`] that the compile child made, so the
 //! supervisor can check an argument without an engine. Text is read in one pass straight into values: there is no generic JSON
@@ -10,8 +10,8 @@
 //! | `describe` | the engine's types become table entries |
 //! | `from_json`, `seed`, `containers`, `reading` | JSON text becomes values; `reading` makes the errors |
 //! | `to_json` | values become one line of JSON |
-//! | `bytes` | `list<u8>` and `string` without a `Val` per byte |
-//! | `wave`, `wave_text` | a call like `fib(30)`, and results in the same notation |
+//! | `bytes` | `list<u8>` and `string`, and how texts are escaped |
+//! | `wave`, `wave_text`, `wave_value` | a call like `fib(30)`, and results in the same notation |
 //! | `text`, `schema` | a type for people and for programs |
 //! | `printable` | whether bytes of a worker may be printed |
 //! | `error` | what was wrong, and where |
@@ -29,6 +29,7 @@ mod text;
 mod to_json;
 mod wave;
 mod wave_text;
+pub(crate) mod wave_value;
 
 use taskcell_wire::{TypeDef, TypeId, TypeTable};
 

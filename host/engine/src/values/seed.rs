@@ -7,15 +7,16 @@ use std::fmt;
 use base64::Engine as _;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use taskcell_wire::{TypeDef, TypeId};
-use wasmtime::component::Val;
 
+use super::bytes::Bytes;
 use super::error::{ValueErrorKind, shown};
 use super::reading::{Found, Reading, Step};
 use super::text::{brief, brief_names};
 use super::{INFINITY, NEGATIVE_INFINITY, NOT_A_NUMBER, is_byte, is_option, is_string, lookup};
+use crate::value::Value;
 
 /// What stands for a value when a text is only checked.
-pub(super) const CHECKED: Val = Val::Bool(true);
+pub(super) const CHECKED: Value = Value::Bool(true);
 
 /// Reads a value of a type; with `BUILD` false it only checks and gives [`CHECKED`].
 #[derive(Clone, Copy)]
@@ -35,9 +36,9 @@ impl<'r, 't, const BUILD: bool> Seed<'r, 't, BUILD> {
 }
 
 impl<'de, const BUILD: bool> DeserializeSeed<'de> for Seed<'_, '_, BUILD> {
-    type Value = Val;
+    type Value = Value;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Val, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         match self.def {
             TypeDef::Option(some) if !is_option(lookup(self.reading.types, *some)) => deserializer.deserialize_option(self),
             _ => deserializer.deserialize_any(self),
@@ -46,19 +47,19 @@ impl<'de, const BUILD: bool> DeserializeSeed<'de> for Seed<'_, '_, BUILD> {
 }
 
 /// An integer of any type, if it is within the range of its type.
-pub(super) fn integer(def: &TypeDef, n: i128) -> Option<Val> {
+pub(super) fn integer(def: &TypeDef, n: i128) -> Option<Value> {
     match def {
-        TypeDef::U8 => u8::try_from(n).ok().map(Val::U8),
-        TypeDef::U16 => u16::try_from(n).ok().map(Val::U16),
-        TypeDef::U32 => u32::try_from(n).ok().map(Val::U32),
-        TypeDef::U64 => u64::try_from(n).ok().map(Val::U64),
-        TypeDef::S8 => i8::try_from(n).ok().map(Val::S8),
-        TypeDef::S16 => i16::try_from(n).ok().map(Val::S16),
-        TypeDef::S32 => i32::try_from(n).ok().map(Val::S32),
-        TypeDef::S64 => i64::try_from(n).ok().map(Val::S64),
+        TypeDef::U8 => u8::try_from(n).ok().map(Value::U8),
+        TypeDef::U16 => u16::try_from(n).ok().map(Value::U16),
+        TypeDef::U32 => u32::try_from(n).ok().map(Value::U32),
+        TypeDef::U64 => u64::try_from(n).ok().map(Value::U64),
+        TypeDef::S8 => i8::try_from(n).ok().map(Value::S8),
+        TypeDef::S16 => i16::try_from(n).ok().map(Value::S16),
+        TypeDef::S32 => i32::try_from(n).ok().map(Value::S32),
+        TypeDef::S64 => i64::try_from(n).ok().map(Value::S64),
         // From i128 there is one rounding, to nearest.
-        TypeDef::F32 => Some(Val::Float32(n as f32)),
-        TypeDef::F64 => Some(Val::Float64(n as f64)),
+        TypeDef::F32 => Some(Value::F32(n as f32)),
+        TypeDef::F64 => Some(Value::F64(n as f64)),
         _ => None,
     }
 }
@@ -79,7 +80,7 @@ pub(super) fn integer_range(def: &TypeDef) -> Option<(i64, u64)> {
 }
 
 impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
-    fn whole<E: de::Error>(self, n: i128, approximate: f64) -> Result<Val, E> {
+    fn whole<E: de::Error>(self, n: i128, approximate: f64) -> Result<Value, E> {
         integer(self.def, n).ok_or_else(|| self.outside(approximate))
     }
 
@@ -94,14 +95,14 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
         self.reading.fault(ValueErrorKind::Range, brief(self.reading.types, self.def), Found::Number(found), &range)
     }
 
-    fn fraction<E: de::Error>(self, f: f64) -> Result<Val, E> {
+    fn fraction<E: de::Error>(self, f: f64) -> Result<Value, E> {
         match self.def {
-            TypeDef::F64 => Ok(Val::Float64(f)),
+            TypeDef::F64 => Ok(Value::F64(f)),
             TypeDef::F32 => {
                 #[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is meant")]
                 let single = f as f32;
                 if single.is_finite() {
-                    Ok(Val::Float32(single))
+                    Ok(Value::F32(single))
                 } else {
                     Err(self.out_of(format!("{:e} to {:e}", f32::MIN, f32::MAX), f))
                 }
@@ -117,23 +118,22 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
         }
     }
 
-    fn text<E: de::Error>(self, text: &str) -> Result<Val, E> {
+    fn text<E: de::Error>(self, text: &str) -> Result<Value, E> {
         let reading = self.reading;
         match self.def {
-            TypeDef::String => Ok(if BUILD { Val::String(text.to_owned()) } else { CHECKED }),
+            TypeDef::String => Ok(if BUILD { Value::String(text.to_owned()) } else { CHECKED }),
             TypeDef::Char => {
                 let mut chars = text.chars();
                 match (chars.next(), chars.next()) {
-                    (Some(c), None) => Ok(Val::Char(c)),
+                    (Some(c), None) => Ok(Value::Char(c)),
                     _ => Err(self.wrong(shown(text))),
                 }
             }
-            TypeDef::Enum(names) => named(reading, names.iter().map(String::as_str), text)
-                .map(|_| if BUILD { Val::Enum(text.to_owned()) } else { CHECKED }),
+            TypeDef::Enum(names) => Ok(Value::Enum(number(named(reading, names.iter().map(String::as_str), text)?))),
             TypeDef::Variant(cases) => {
                 let at = named(reading, cases.iter().map(|(name, _)| name.as_str()), text)?;
                 match cases.get(at).and_then(|(_, payload)| *payload) {
-                    None => Ok(if BUILD { Val::Variant(text.to_owned(), None) } else { CHECKED }),
+                    None => Ok(Value::Variant(number(at), None)),
                     Some(payload) => {
                         let payload = brief(reading.types, lookup(reading.types, payload));
                         Err(reading
@@ -148,16 +148,20 @@ impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
                     NEGATIVE_INFINITY => f32::NEG_INFINITY,
                     _ => return Err(self.wrong(shown(text))),
                 };
-                Ok(if matches!(self.def, TypeDef::F32) { Val::Float32(special) } else { Val::Float64(special.into()) })
+                Ok(if matches!(self.def, TypeDef::F32) { Value::F32(special) } else { Value::F64(special.into()) })
             }
             TypeDef::List(element) if is_byte(lookup(reading.types, *element)) => {
-                let bytes = base64(reading, text)?;
-                reading.spend(bytes.len())?;
-                Ok(if BUILD { Val::List(bytes.into_iter().map(Val::U8).collect()) } else { CHECKED })
+                // No parts: bytes take less in memory than in the text.
+                base64(reading, text).map(Value::Bytes)
             }
             _ => Err(self.wrong(shown(text))),
         }
     }
+}
+
+/// A case's number; a type has far fewer cases than would not fit.
+fn number(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// The place of a name among those of an enum, a variant or flags.
@@ -181,85 +185,85 @@ pub(super) fn base64<E: de::Error>(reading: &Reading, text: &str) -> Result<Vec<
 }
 
 impl<'de, const BUILD: bool> Visitor<'de> for Seed<'_, '_, BUILD> {
-    type Value = Val;
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(&brief(self.reading.types, self.def))
     }
 
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Val, E> {
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
         match self.def {
-            TypeDef::Bool => Ok(Val::Bool(value)),
+            TypeDef::Bool => Ok(Value::Bool(value)),
             _ => Err(self.wrong(if value { "true" } else { "false" })),
         }
     }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Val, E> {
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
         self.whole(value.into(), value as f64)
     }
 
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Val, E> {
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
         self.whole(value.into(), value as f64)
     }
 
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Val, E> {
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
         self.fraction(value)
     }
 
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Val, E> {
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
         self.text(value)
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Val, E> {
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
         match self.def {
-            TypeDef::Option(_) => Ok(if BUILD { Val::Option(None) } else { CHECKED }),
+            TypeDef::Option(_) => Ok(if BUILD { Value::Option(None) } else { CHECKED }),
             _ => Err(self.wrong("null")),
         }
     }
 
-    fn visit_none<E: de::Error>(self) -> Result<Val, E> {
+    fn visit_none<E: de::Error>(self) -> Result<Value, E> {
         self.visit_unit()
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Val, D::Error> {
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         let TypeDef::Option(some) = self.def else { return Err(self.wrong("a value")) };
         self.reading.spend(1)?;
         let value = Seed::<BUILD>::new(self.reading, *some).deserialize(deserializer)?;
-        Ok(if BUILD { Val::Option(Some(Box::new(value))) } else { CHECKED })
+        Ok(if BUILD { Value::Option(Some(Box::new(value))) } else { CHECKED })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Val, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Value, A::Error> {
         match self.def {
+            TypeDef::List(element) if is_byte(lookup(self.reading.types, *element)) => {
+                Bytes { reading: self.reading }.visit_seq(seq).map(Value::Bytes)
+            }
             TypeDef::List(element) => self.list(seq, *element),
             TypeDef::FixedList(element, length) => {
                 let length = usize::try_from(*length).unwrap_or(usize::MAX);
-                Ok(Val::FixedLengthList(self.exactly(seq, std::iter::repeat_n(*element, length))?))
+                Ok(Value::FixedList(self.exactly(seq, std::iter::repeat_n(*element, length))?))
             }
-            TypeDef::Tuple(parts) => Ok(Val::Tuple(self.exactly(seq, parts.iter().copied())?)),
+            TypeDef::Tuple(parts) => Ok(Value::Tuple(self.exactly(seq, parts.iter().copied())?)),
             TypeDef::Flags(names) => self.flags(seq, names),
             TypeDef::Map(key, value) if !is_string(lookup(self.reading.types, *key)) => self.pairs(seq, *key, *value),
             _ => Err(self.wrong("an array")),
         }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Val, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
         match self.def {
             TypeDef::Record(fields) => self.record(map, fields),
             TypeDef::Variant(cases) => {
                 let (at, payload) = self.case(map, cases.len(), |at| cases.get(at).map(|(n, t)| (n.as_str(), *t)))?;
-                Ok(match cases.get(at) {
-                    Some((name, _)) if BUILD => Val::Variant(name.clone(), payload.map(Box::new)),
-                    _ => CHECKED,
-                })
+                Ok(Value::Variant(number(at), payload.map(Box::new)))
             }
             TypeDef::Result { ok, error } => {
                 let (at, payload) = self.case(map, 2, |at| if at == 0 { Some(("ok", *ok)) } else { Some(("error", *error)) })?;
                 let payload = payload.map(Box::new);
-                Ok(Val::Result(if at == 0 { Ok(payload) } else { Err(payload) }))
+                Ok(Value::Result(if at == 0 { Ok(payload) } else { Err(payload) }))
             }
             TypeDef::Option(some) if is_option(lookup(self.reading.types, *some)) => {
                 let (_, payload) = self.case(map, 1, |_| Some(("some", Some(*some))))?;
-                Ok(Val::Option(payload.map(Box::new)))
+                Ok(Value::Option(payload.map(Box::new)))
             }
             TypeDef::Map(key, value) if is_string(lookup(self.reading.types, *key)) => self.map(map, *value),
             _ => Err(self.wrong("an object")),

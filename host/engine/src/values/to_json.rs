@@ -7,19 +7,19 @@
 use std::collections::HashMap;
 
 use taskcell_wire::{TypeDef, TypeId, TypeTable};
-use wasmtime::component::Val;
 
 use super::bytes::{put_base64, put_string};
 use super::error::{ValueError, ValueErrorKind};
 use super::reading::{Step, path};
 use super::text::brief;
 use super::{DEPTH, INFINITY, NEGATIVE_INFINITY, NOT_A_NUMBER, is_byte, is_option, is_string, lookup};
+use crate::value::{Number, Numbers, Value, flag_words};
 
 /// Appends a value as one line of JSON, without a newline, of at most `limit` bytes.
 ///
 /// # Errors
 /// Too long, too deep, or a value that is not of the type; `out` is as before then.
-pub fn value_to_json(types: &TypeTable, ty: TypeId, val: &Val, limit: usize, out: &mut Vec<u8>) -> Result<(), ValueError> {
+pub fn value_to_json(types: &TypeTable, ty: TypeId, val: &Value, limit: usize, out: &mut Vec<u8>) -> Result<(), ValueError> {
     let start = out.len();
     let mut line = Line { types, out, end: start.saturating_add(limit), depth: 0 };
     let written = line.value(lookup(types, ty), val);
@@ -60,27 +60,27 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn value(&mut self, def: &TypeDef, val: &Val) -> Written {
+    fn value(&mut self, def: &TypeDef, val: &Value) -> Written {
         match (def, val) {
-            (TypeDef::Bool, Val::Bool(b)) => self.out.extend_from_slice(if *b { b"true" } else { b"false" }),
-            (TypeDef::U8, Val::U8(n)) => self.integer(*n),
-            (TypeDef::U16, Val::U16(n)) => self.integer(*n),
-            (TypeDef::U32, Val::U32(n)) => self.integer(*n),
-            (TypeDef::U64, Val::U64(n)) => self.integer(*n),
-            (TypeDef::S8, Val::S8(n)) => self.integer(*n),
-            (TypeDef::S16, Val::S16(n)) => self.integer(*n),
-            (TypeDef::S32, Val::S32(n)) => self.integer(*n),
-            (TypeDef::S64, Val::S64(n)) => self.integer(*n),
-            (TypeDef::F32, Val::Float32(f)) => put_f32(self.out, *f),
-            (TypeDef::F64, Val::Float64(f)) => put_f64(self.out, *f),
-            (TypeDef::Char, Val::Char(c)) => put_string(self.out, c.encode_utf8(&mut [0; 4])),
-            (TypeDef::String, Val::String(text)) => return self.string(text),
+            (TypeDef::Bool, Value::Bool(b)) => self.out.extend_from_slice(if *b { b"true" } else { b"false" }),
+            (TypeDef::U8, Value::U8(n)) => self.integer(*n),
+            (TypeDef::U16, Value::U16(n)) => self.integer(*n),
+            (TypeDef::U32, Value::U32(n)) => self.integer(*n),
+            (TypeDef::U64, Value::U64(n)) => self.integer(*n),
+            (TypeDef::S8, Value::S8(n)) => self.integer(*n),
+            (TypeDef::S16, Value::S16(n)) => self.integer(*n),
+            (TypeDef::S32, Value::S32(n)) => self.integer(*n),
+            (TypeDef::S64, Value::S64(n)) => self.integer(*n),
+            (TypeDef::F32, Value::F32(f)) => put_f32(self.out, *f),
+            (TypeDef::F64, Value::F64(f)) => put_f64(self.out, *f),
+            (TypeDef::Char, Value::Char(c)) => put_string(self.out, c.encode_utf8(&mut [0; 4])),
+            (TypeDef::String, Value::String(text)) => return self.string(text),
             _ => return self.nested(def, val),
         }
         Ok(())
     }
 
-    fn nested(&mut self, def: &TypeDef, val: &Val) -> Written {
+    fn nested(&mut self, def: &TypeDef, val: &Value) -> Written {
         if self.depth >= DEPTH {
             return Err(Box::new(Fault::TooDeep));
         }
@@ -90,27 +90,29 @@ impl Line<'_> {
         if self.out.len() > self.end { Err(Box::new(Fault::TooLong)) } else { Ok(()) }
     }
 
-    fn parts(&mut self, def: &TypeDef, val: &Val) -> Written {
+    fn parts(&mut self, def: &TypeDef, val: &Value) -> Written {
         let types = self.types;
         match (def, val) {
-            (TypeDef::List(element), Val::List(values)) if is_byte(lookup(types, *element)) => self.bytes(values),
-            (TypeDef::List(element), Val::List(values)) => {
+            (TypeDef::List(element), Value::Bytes(bytes)) if is_byte(lookup(types, *element)) => self.bytes(bytes),
+            (TypeDef::List(element), Value::Numbers(numbers))
+                if Number::of(lookup(types, *element)) == Some(numbers.number()) =>
+            {
+                self.numbers(lookup(types, *element), numbers)
+            }
+            (TypeDef::List(element), Value::List(values)) if !is_packed(lookup(types, *element)) => {
                 let element = lookup(types, *element);
                 self.array(values.iter().map(|value| (element, value)))
             }
-            (TypeDef::FixedList(element, length), Val::FixedLengthList(values)) if same(*length, values.len()) => {
+            (TypeDef::FixedList(element, length), Value::FixedList(values)) if same(*length, values.len()) => {
                 let element = lookup(types, *element);
                 self.array(values.iter().map(|value| (element, value)))
             }
-            (TypeDef::Tuple(parts), Val::Tuple(values)) if parts.len() == values.len() => {
+            (TypeDef::Tuple(parts), Value::Tuple(values)) if parts.len() == values.len() => {
                 self.array(parts.iter().map(|part| lookup(types, *part)).zip(values))
             }
-            (TypeDef::Record(fields), Val::Record(values)) if fields.len() == values.len() => {
+            (TypeDef::Record(fields), Value::Record(values)) if fields.len() == values.len() => {
                 let mut open = b'{';
-                for ((name, ty), (actual, value)) in fields.iter().zip(values) {
-                    if name != actual {
-                        return Err(self.unlike(def, val));
-                    }
+                for ((name, ty), value) in fields.iter().zip(values) {
                     self.out.push(open);
                     open = b',';
                     self.member(name, lookup(types, *ty), value)?;
@@ -118,38 +120,43 @@ impl Line<'_> {
                 self.close(open, b"{}", b'}');
                 Ok(())
             }
-            (TypeDef::Variant(cases), Val::Variant(case, payload)) => {
-                match (cases.iter().find(|(name, _)| name == case), payload) {
-                    (Some((name, None)), None) => self.case(name, None),
-                    (Some((name, Some(ty))), Some(value)) => self.case(name, Some((*ty, value))),
-                    _ => Err(self.unlike(def, val)),
+            (TypeDef::Variant(cases), Value::Variant(case, payload)) => match (cases.get(*case as usize), payload) {
+                (Some((name, None)), None) => self.case(name, None),
+                (Some((name, Some(ty))), Some(value)) => self.case(name, Some((*ty, value))),
+                _ => Err(self.unlike(def, val)),
+            },
+            (TypeDef::Enum(names), Value::Enum(case)) => match names.get(*case as usize) {
+                Some(name) => {
+                    put_string(self.out, name);
+                    Ok(())
                 }
-            }
-            (TypeDef::Enum(names), Val::Enum(name)) if names.contains(name) => {
-                put_string(self.out, name);
-                Ok(())
-            }
-            (TypeDef::Option(_), Val::Option(None)) => {
+                None => Err(self.unlike(def, val)),
+            },
+            (TypeDef::Option(_), Value::Option(None)) => {
                 self.out.extend_from_slice(b"null");
                 Ok(())
             }
-            (TypeDef::Option(some), Val::Option(Some(value))) => match lookup(types, *some) {
+            (TypeDef::Option(some), Value::Option(Some(value))) => match lookup(types, *some) {
                 inner if is_option(inner) => self.case("some", Some((*some, value))),
                 inner => self.value(inner, value),
             },
-            (TypeDef::Result { ok, .. }, Val::Result(Ok(value))) => match (ok, value) {
+            (TypeDef::Result { ok, .. }, Value::Result(Ok(value))) => match (ok, value) {
                 (None, None) => self.case("ok", None),
                 (Some(ty), Some(value)) => self.case("ok", Some((*ty, value))),
                 _ => Err(self.unlike(def, val)),
             },
-            (TypeDef::Result { error, .. }, Val::Result(Err(value))) => match (error, value) {
+            (TypeDef::Result { error, .. }, Value::Result(Err(value))) => match (error, value) {
                 (None, None) => self.case("error", None),
                 (Some(ty), Some(value)) => self.case("error", Some((*ty, value))),
                 _ => Err(self.unlike(def, val)),
             },
-            (TypeDef::Flags(names), Val::Flags(set)) if set.iter().all(|flag| names.contains(flag)) => {
+            (TypeDef::Flags(names), Value::Flags(words)) if words.len() == flag_words(names.len()) => {
+                let is_set = |at: usize| words.get(at / 32).is_some_and(|word| word >> (at % 32) & 1 == 1);
+                if (names.len()..words.len() * 32).any(is_set) {
+                    return Err(self.unlike(def, val));
+                }
                 let mut open = b'[';
-                for name in names.iter().filter(|name| set.contains(name)) {
+                for (_, name) in names.iter().enumerate().filter(|(at, _)| is_set(*at)) {
                     self.out.push(open);
                     open = b',';
                     put_string(self.out, name);
@@ -157,12 +164,12 @@ impl Line<'_> {
                 self.close(open, b"[]", b']');
                 Ok(())
             }
-            (TypeDef::Map(key, value), Val::Map(pairs)) => self.map(lookup(types, *key), lookup(types, *value), pairs),
+            (TypeDef::Map(key, value), Value::Map(pairs)) => self.map(lookup(types, *key), lookup(types, *value), pairs),
             _ => Err(self.unlike(def, val)),
         }
     }
 
-    fn array<'v>(&mut self, elements: impl Iterator<Item = (&'v TypeDef, &'v Val)>) -> Written {
+    fn array<'v>(&mut self, elements: impl Iterator<Item = (&'v TypeDef, &'v Value)>) -> Written {
         let mut open = b'[';
         for (index, (def, value)) in elements.enumerate() {
             self.out.push(open);
@@ -181,13 +188,13 @@ impl Line<'_> {
         if open == b',' { self.out.push(close) } else { self.out.extend_from_slice(empty) }
     }
 
-    fn member(&mut self, name: &str, def: &TypeDef, value: &Val) -> Written {
+    fn member(&mut self, name: &str, def: &TypeDef, value: &Value) -> Written {
         put_string(self.out, name);
         self.out.push(b':');
         self.value(def, value).map_err(|fault| within(fault, || Step::Name(name.to_owned())))
     }
 
-    fn case(&mut self, name: &str, payload: Option<(TypeId, &Val)>) -> Written {
+    fn case(&mut self, name: &str, payload: Option<(TypeId, &Value)>) -> Written {
         self.out.push(b'{');
         match payload {
             Some((ty, value)) => self.member(name, lookup(self.types, ty), value)?,
@@ -200,7 +207,7 @@ impl Line<'_> {
         Ok(())
     }
 
-    fn map(&mut self, key: &TypeDef, value: &TypeDef, pairs: &[(Val, Val)]) -> Written {
+    fn map(&mut self, key: &TypeDef, value: &TypeDef, pairs: &[(Value, Value)]) -> Written {
         if !is_string(key) {
             self.out.push(b'[');
             for (index, (k, v)) in pairs.iter().enumerate() {
@@ -215,13 +222,13 @@ impl Line<'_> {
         // A guest's map may repeat a key; the last one counts, and an object must not repeat it.
         let mut last = HashMap::with_capacity(pairs.len());
         for (index, (key, _)) in pairs.iter().enumerate() {
-            if let Val::String(key) = key {
+            if let Value::String(key) = key {
                 last.insert(key.as_str(), index);
             }
         }
         let mut open = b'{';
         for (index, (k, v)) in pairs.iter().enumerate() {
-            let Val::String(name) = k else { return Err(self.unlike(key, k)) };
+            let Value::String(name) = k else { return Err(self.unlike(key, k)) };
             if last.get(name.as_str()) != Some(&index) {
                 continue;
             }
@@ -235,18 +242,29 @@ impl Line<'_> {
         Ok(())
     }
 
-    fn bytes(&mut self, values: &[Val]) -> Written {
-        if self.out.len().saturating_add(values.len()) > self.end {
+    fn bytes(&mut self, bytes: &[u8]) -> Written {
+        if self.out.len().saturating_add(bytes.len()) > self.end {
             return Err(Box::new(Fault::TooLong));
         }
-        let mut bytes = Vec::with_capacity(values.len());
-        for (index, value) in values.iter().enumerate() {
-            let Val::U8(byte) = value else {
-                return Err(within(self.unlike(&TypeDef::U8, value), || Step::Index(index)));
-            };
-            bytes.push(*byte);
+        put_base64(self.out, bytes);
+        Ok(())
+    }
+
+    fn numbers(&mut self, element: &TypeDef, numbers: &Numbers) -> Written {
+        // A digit and a comma each, or a bracket.
+        if self.out.len().saturating_add(numbers.len().saturating_mul(2)) > self.end {
+            return Err(Box::new(Fault::TooLong));
         }
-        put_base64(self.out, &bytes);
+        let mut open = b'[';
+        for value in numbers.iter() {
+            self.out.push(open);
+            open = b',';
+            self.value(element, &value)?;
+            if self.out.len() > self.end {
+                return Err(Box::new(Fault::TooLong));
+            }
+        }
+        self.close(open, b"[]", b']');
         Ok(())
     }
 
@@ -263,7 +281,7 @@ impl Line<'_> {
         self.out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
     }
 
-    fn unlike(&self, def: &TypeDef, val: &Val) -> Box<Fault> {
+    fn unlike(&self, def: &TypeDef, val: &Value) -> Box<Fault> {
         Box::new(Fault::Unlike(brief(self.types, def), sort(val), Vec::new()))
     }
 }
@@ -273,6 +291,11 @@ fn within(mut fault: Box<Fault>, step: impl FnOnce() -> Step) -> Box<Fault> {
         steps.push(step());
     }
     fault
+}
+
+/// Whether a list of such elements is no [`Value::List`].
+fn is_packed(element: &TypeDef) -> bool {
+    is_byte(element) || Number::of(element).is_some()
 }
 
 fn same(length: u32, found: usize) -> bool {
@@ -306,34 +329,32 @@ pub(super) fn put_f64(out: &mut Vec<u8>, f: f64) {
 }
 
 /// What a value is, in a word.
-fn sort(val: &Val) -> &'static str {
+fn sort(val: &Value) -> &'static str {
     match val {
-        Val::Bool(_) => "a bool",
-        Val::S8(_) => "an s8",
-        Val::U8(_) => "a u8",
-        Val::S16(_) => "an s16",
-        Val::U16(_) => "a u16",
-        Val::S32(_) => "an s32",
-        Val::U32(_) => "a u32",
-        Val::S64(_) => "an s64",
-        Val::U64(_) => "a u64",
-        Val::Float32(_) => "an f32",
-        Val::Float64(_) => "an f64",
-        Val::Char(_) => "a char",
-        Val::String(_) => "a string",
-        Val::List(_) => "a list",
-        Val::Map(_) => "a map",
-        Val::Record(_) => "another record",
-        Val::Tuple(_) => "another tuple",
-        Val::Variant(..) => "another variant",
-        Val::Enum(_) => "another enum",
-        Val::Option(_) => "an option",
-        Val::Result(_) => "another result",
-        Val::Flags(_) => "other flags",
-        Val::Resource(_) => "a resource",
-        Val::Future(_) => "a future",
-        Val::Stream(_) => "a stream",
-        Val::ErrorContext(_) => "an error context",
-        Val::FixedLengthList(_) => "another list of fixed length",
+        Value::Bool(_) => "a bool",
+        Value::S8(_) => "an s8",
+        Value::U8(_) => "a u8",
+        Value::S16(_) => "an s16",
+        Value::U16(_) => "a u16",
+        Value::S32(_) => "an s32",
+        Value::U32(_) => "a u32",
+        Value::S64(_) => "an s64",
+        Value::U64(_) => "a u64",
+        Value::F32(_) => "an f32",
+        Value::F64(_) => "an f64",
+        Value::Char(_) => "a char",
+        Value::String(_) => "a string",
+        Value::Bytes(_) => "bytes",
+        Value::Numbers(_) => "a list of numbers",
+        Value::List(_) => "a list",
+        Value::Map(_) => "a map",
+        Value::Record(_) => "another record",
+        Value::Tuple(_) => "another tuple",
+        Value::Variant(..) => "another variant",
+        Value::Enum(_) => "another enum",
+        Value::Option(_) => "an option",
+        Value::Result(_) => "another result",
+        Value::Flags(_) => "other flags",
+        Value::FixedList(_) => "another list of fixed length",
     }
 }

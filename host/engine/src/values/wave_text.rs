@@ -8,23 +8,21 @@ use std::ops::Range;
 use taskcell_wire::{TypeDef, TypeId, TypeTable};
 use wasm_wave::ast::{Node, NodeType};
 use wasm_wave::parser::{ParserError, ParserErrorKind};
-use wasmtime::component::Val;
 
 use super::bytes::put_string;
 use super::error::{ValueError, ValueErrorKind, cut, shown};
 use super::seed::{integer, integer_range};
 use super::text::{brief, brief_names};
 use super::to_json::{put_f32, put_f64};
-use super::{is_option, is_string, lookup, value_from_json};
+use super::{is_option, is_string, lookup, value_from_json, wave_value};
 
 /// Writes a value that is given in JSON as `wasmtime run --invoke` would print it.
 ///
 /// # Errors
 /// The text is not a value of the type.
 pub fn json_to_wave(types: &TypeTable, ty: TypeId, json: &[u8]) -> Result<String, ValueError> {
-    let mut value = value_from_json(types, ty, json)?;
-    maps_to_lists(&mut value);
-    let text = wasm_wave::to_string(&value).map_err(|why| ValueError {
+    let value = value_from_json(types, ty, json)?;
+    let text = wasm_wave::to_string(&wave_value::without_maps(types, ty, &value)).map_err(|why| ValueError {
         path: String::new(),
         expected: "a value that WAVE can write".into(),
         found: why.to_string(),
@@ -34,26 +32,6 @@ pub fn json_to_wave(types: &TypeTable, ty: TypeId, json: &[u8]) -> Result<String
     })?;
     // Names are written as they are; well-formed ones need no escapes, but the table may come from a hijacked process.
     Ok(if text.chars().any(char::is_control) { text.replace(char::is_control, "?") } else { text })
-}
-
-/// Replaces maps by lists of pairs everywhere inside a value.
-#[expect(clippy::wildcard_enum_match_arm, reason = "foreign, and all others have no parts")]
-fn maps_to_lists(value: &mut Val) {
-    match value {
-        Val::Map(pairs) => {
-            let pairs = std::mem::take(pairs).into_iter().map(|(mut key, mut value)| {
-                maps_to_lists(&mut key);
-                maps_to_lists(&mut value);
-                Val::Tuple(vec![key, value])
-            });
-            *value = Val::List(pairs.collect());
-        }
-        Val::List(values) | Val::FixedLengthList(values) | Val::Tuple(values) => values.iter_mut().for_each(maps_to_lists),
-        Val::Record(fields) => fields.iter_mut().for_each(|(_, value)| maps_to_lists(value)),
-        Val::Variant(_, Some(value)) | Val::Option(Some(value)) => maps_to_lists(value),
-        Val::Result(Ok(Some(value)) | Err(Some(value))) => maps_to_lists(value),
-        _ => {}
-    }
 }
 
 /// A part of a call that doesn't fit its type.
