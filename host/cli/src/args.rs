@@ -61,6 +61,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) timeout: Option<Duration>,
 
+    /// How long a task that was told to stop may go on before its worker is killed
+    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "250ms")]
+    pub(crate) grace: Duration,
+
     /// Units of fuel for one task: a limit that does not depend on the machine, at twice the price [default: none]
     #[arg(long, value_name = "UNITS")]
     pub(crate) fuel: Option<u64>,
@@ -164,9 +168,17 @@ pub(crate) struct MapArgs {
     #[arg(long)]
     pub(crate) records: bool,
 
-    /// Further attempts for a task whose worker died or that ran over its time
+    /// Further attempts for a task that failed for one of the causes of --retry-on, each cause counted by itself
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) retries: u32,
+
+    /// Which failures are tried again
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [RetryOn::Death, RetryOn::Timeout])]
+    pub(crate) retry_on: Vec<RetryOn>,
+
+    /// Time for the whole job; what has not ended by then is stopped [default: none]
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pub(crate) deadline: Option<Duration>,
 
     /// After a task failed: go on, start nothing more, or stop what runs too
     #[arg(long, value_enum, default_value_t = Halt::Never)]
@@ -221,6 +233,18 @@ impl From<IsolationArg> for Isolation {
             IsolationArg::Reuse => Self::Reuse,
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RetryOn {
+    /// The worker process died
+    Death,
+    /// The task ran over its time
+    Timeout,
+    /// The guest trapped or ran into a limit
+    Trap,
+    /// The task returned an error
+    Error,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -15,14 +15,18 @@ pub struct Block {
     /// How many tasks.
     pub count: u32,
     ended: Ended,
+    /// Every attempt that failed, of each of the tasks; empty unless there is one task.
+    failed: Vec<Attempt>,
+    /// Attempts of each task.
+    attempts: u32,
 }
 
 #[derive(Debug, Clone)]
 enum Ended {
-    /// Their outcomes as the worker wrote them, checked; `attempts` of each.
-    Outcomes { bytes: Vec<u8>, attempts: u32 },
+    /// Their outcomes as the worker wrote them, checked.
+    Outcomes(Vec<u8>),
     /// All ended in the same way, without outcomes.
-    Alike { error: Arc<TaskError>, attempts: u32 },
+    Alike(Arc<TaskError>),
 }
 
 /// How one task ended.
@@ -32,52 +36,64 @@ pub struct TaskEnd<'a> {
     pub index: u64,
     /// The result's bytes, or the error.
     pub result: Result<&'a [u8], TaskError>,
-    /// How many attempts it took.
+    /// How many attempts it took; 0 if it was never tried.
     pub attempts: u32,
+    /// The attempts that failed, in order. The last one of a task that failed for good is among them only if it has no outcome of its
+    /// own: its worker died, or it had to be killed.
+    pub failed: &'a [Attempt],
     /// The run time of the last attempt in nanoseconds; 0 if it was not measured.
     pub nanoseconds: u64,
 }
 
 impl Block {
-    pub(crate) fn outcomes(first: u64, count: u32, bytes: Vec<u8>, attempts: u32) -> Self {
-        Self { first, count, ended: Ended::Outcomes { bytes, attempts } }
+    /// Outcomes of attempts after those in `history`.
+    pub(crate) fn outcomes(first: u64, count: u32, bytes: Vec<u8>, history: Vec<Attempt>) -> Self {
+        let attempts = count_of(&history).saturating_add(1);
+        Self { first, count, ended: Ended::Outcomes(bytes), failed: history, attempts }
     }
 
-    pub(crate) fn alike(first: u64, count: u32, error: TaskError, attempts: u32) -> Self {
-        Self { first, count, ended: Ended::Alike { error: Arc::new(error), attempts } }
+    /// Tasks that were never tried.
+    pub(crate) fn untried(first: u64, count: u32, error: TaskError) -> Self {
+        Self { first, count, ended: Ended::Alike(Arc::new(error)), failed: Vec::new(), attempts: 0 }
     }
 
-    pub(crate) fn lost(index: u64, history: &[Attempt]) -> Self {
-        let attempts = u32::try_from(history.len()).unwrap_or(u32::MAX);
-        Self::alike(index, 1, TaskError::lost(history), attempts)
+    /// A task that never told an outcome.
+    pub(crate) fn lost(index: u64, history: Vec<Attempt>) -> Self {
+        let error = Arc::new(TaskError::lost(&history));
+        Self { first: index, count: 1, ended: Ended::Alike(error), attempts: count_of(&history), failed: history }
     }
 
     /// The bytes that the block holds, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.ended {
-            Ended::Outcomes { bytes, .. } => bytes.len(),
-            Ended::Alike { .. } => 0,
+            Ended::Outcomes(bytes) => bytes.len(),
+            Ended::Alike(_) => 0,
         }
     }
 
     /// Each task's end, in order.
     pub fn each(&self, mut each: impl FnMut(TaskEnd<'_>)) {
+        let (attempts, failed) = (self.attempts, self.failed.as_slice());
         match &self.ended {
-            Ended::Outcomes { bytes, attempts } => {
+            Ended::Outcomes(bytes) => {
                 for (index, outcome) in (self.first..).zip(OutcomeReader::new(bytes)) {
                     // Checked when it arrived.
                     let (nanoseconds, outcome) = outcome.unwrap_or((0, Outcome::Cancelled));
-                    each(TaskEnd { index, result: TaskError::of(&outcome), attempts: *attempts, nanoseconds });
+                    each(TaskEnd { index, result: TaskError::of(&outcome), attempts, failed, nanoseconds });
                 }
             }
-            Ended::Alike { error, attempts } => {
+            Ended::Alike(error) => {
                 for index in (self.first..).take(self.count as usize) {
-                    each(TaskEnd { index, result: Err((**error).clone()), attempts: *attempts, nanoseconds: 0 });
+                    each(TaskEnd { index, result: Err((**error).clone()), attempts, failed, nanoseconds: 0 });
                 }
             }
         }
     }
+}
+
+fn count_of(history: &[Attempt]) -> u32 {
+    u32::try_from(history.len()).unwrap_or(u32::MAX)
 }
 
 /// Something a guest printed.

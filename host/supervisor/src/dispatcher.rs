@@ -154,7 +154,7 @@ impl Dispatcher {
     pub(crate) fn submit(&mut self, chunk: Chunk) {
         if let Some(failure) = &self.failure {
             let error = TaskError::Stopped { text: failure.text.clone() };
-            let block = Block::alike(chunk.first, chunk.count, error, 0);
+            let block = Block::untried(chunk.first, chunk.count, error);
             self.deliver(chunk.job, block);
             return;
         }
@@ -318,9 +318,9 @@ impl Dispatcher {
                     });
                 }
             }
-            Effect::Lost { job, index, history } => self.deliver(job, Block::lost(index, &history)),
+            Effect::Lost { job, index, history } => self.deliver(job, Block::lost(index, history)),
             Effect::Cancelled { job, first, count } => {
-                self.deliver(job, Block::alike(first, count, TaskError::Cancelled, 0));
+                self.deliver(job, Block::untried(first, count, TaskError::Cancelled));
             }
             Effect::Failed(why) => self.fail(&why),
         }

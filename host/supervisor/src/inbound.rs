@@ -101,7 +101,7 @@ fn results(
         .flight(id, chunk)
         .and_then(|(flight, _)| dispatcher.jobs.get(&flight.job))
         .map(|job| job.options.output);
-    let attempts = 1 + u32::try_from(dispatcher.broker.history(id, chunk).len()).unwrap_or(u32::MAX - 1);
+    let history = dispatcher.broker.history(id, chunk).to_vec();
     let mut retried: Vec<(u32, Cause, u64)> = Vec::new();
     let mut seen = 0u32;
     for outcome in OutcomeReader::new(outcomes) {
@@ -119,7 +119,7 @@ fn results(
     }
     if retried.is_empty() {
         let (job, index) = dispatcher.broker.finished(dispatcher.now(), id, chunk, first, count, nanoseconds)?;
-        dispatcher.deliver(job, Block::outcomes(index, count, outcomes.to_vec(), attempts));
+        dispatcher.deliver(job, Block::outcomes(index, count, outcomes.to_vec(), history));
         return Ok(());
     }
     let each = nanoseconds / u64::from(count.max(1));
@@ -138,7 +138,7 @@ fn results(
         };
         let mut one = OutcomeWriter::default();
         one.push(ns, &outcome);
-        dispatcher.deliver(job, Block::outcomes(index, 1, one.bytes().to_vec(), attempts));
+        dispatcher.deliver(job, Block::outcomes(index, 1, one.bytes().to_vec(), history.clone()));
     }
     Ok(())
 }

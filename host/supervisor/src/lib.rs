@@ -52,7 +52,7 @@ pub use map::Map;
 pub use mapping::{Bell, Mapping, MappingOptions, Next, Source, Supply};
 pub use pool::{Pool, PoolBuilder, RunOptions, cpu_count};
 
-pub use taskcell_broker::RetryBudget;
+pub use taskcell_broker::{Attempt, Cause, RetryBudget};
 pub use taskcell_sandbox::Strictness;
 pub use taskcell_wire::from_worker::BootFailure;
 pub use taskcell_wire::{

@@ -77,6 +77,7 @@ impl Call {
             .isolation(self.run.isolation.into())
             .strictness(self.run.sandbox.into())
             .timeout(self.run.timeout)
+            .grace(self.run.grace)
             .env(self.run.env.clone())
             .dirs(self.run.dir.clone());
         if self.guest_output != GuestOutput::Drop {

@@ -2,14 +2,14 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use taskcell::{
     Component, Encoding, Mapping, MappingOptions, Next, Pool, RetryBudget, RunOptions, TaskEnd, TaskError, TaskIndex, TypeDef,
 };
 
-use crate::args::{GuestOutput, Halt, InputArgs, MapArgs, RunArgs};
+use crate::args::{GuestOutput, Halt, InputArgs, MapArgs, RetryOn, RunArgs};
 use crate::commands::open_to_run;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -92,7 +92,8 @@ impl Map {
         let interrupt = Interrupt::listen(bell).map_err(CliError::Output)?;
         progress.tasks(total);
         let results = Results::start(progress.clone()).map_err(CliError::Output)?;
-        let view = View { progress, captures, places, records: self.map.records, halt: self.map.halt };
+        let deadline = self.map.deadline.map(|deadline| Instant::now() + deadline);
+        let view = View { progress, captures, places, records: self.map.records, halt: self.map.halt, deadline };
         follow(mapping, results, &interrupt, &view)
     }
 
@@ -137,12 +138,19 @@ impl Map {
         let wanted = self.map.jobs.unwrap_or_else(taskcell::cpu_count);
         // More workers than tasks would only be started.
         let most = total.and_then(|total| u32::try_from(total.max(1)).ok()).and_then(std::num::NonZeroU32::new);
-        let budget = RetryBudget { deaths: self.map.retries, timeouts: self.map.retries, ..RetryBudget::default() };
+        let budget = |cause| if self.map.retry_on.contains(&cause) { self.map.retries } else { 0 };
+        let budget = RetryBudget {
+            deaths: budget(RetryOn::Death),
+            timeouts: budget(RetryOn::Timeout),
+            traps: budget(RetryOn::Trap),
+            errors: budget(RetryOn::Error),
+        };
         let mut builder = Pool::builder(component)
             .workers(most.map_or(wanted, |most| most.min(wanted)))
             .isolation(self.run.isolation.into())
             .strictness(self.run.sandbox.into())
             .timeout(self.run.timeout)
+            .grace(self.run.grace)
             .retries(budget)
             .env(self.run.env.clone())
             .dirs(self.run.dir.clone());
@@ -162,6 +170,7 @@ struct View {
     places: Places,
     records: bool,
     halt: Halt,
+    deadline: Option<Instant>,
 }
 
 /// What became of the tasks so far.
@@ -179,6 +188,7 @@ struct Tally {
 fn follow(mut mapping: Mapping<Inputs>, mut results: Results, interrupt: &Interrupt, view: &View) -> Result<Exit, CliError> {
     let mut tally = Tally::default();
     let mut ending = false;
+    let mut late = false;
     let mut stopped = None;
     loop {
         // What is there is collected; only when there is nothing does the reader get what was collected.
@@ -209,6 +219,10 @@ fn follow(mut mapping: Mapping<Inputs>, mut results: Results, interrupt: &Interr
             ending = true;
             if view.halt == Halt::Now { mapping.cancel() } else { mapping.drain() }
         }
+        if !late && view.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            (late, ending) = (true, true);
+            mapping.cancel();
+        }
         if results.is_broken() {
             break;
         }
@@ -224,12 +238,13 @@ fn follow(mut mapping: Mapping<Inputs>, mut results: Results, interrupt: &Interr
     }
     if ending {
         let not_run = tally.skipped;
-        output::note(&format!("ended early: {} tasks ended, {not_run} that were waiting did not run", tally.ended));
+        let why = if late { "the deadline passed" } else { "ended early" };
+        output::note(&format!("{why}: {} tasks ended, {not_run} others were stopped or did not run", tally.ended));
     }
     Ok(match interrupt.exit() {
         Some(exit) => exit,
         None if tally.invalid > 0 => Exit::Usage,
-        None if tally.failed > 0 => Exit::TaskFailed,
+        None if tally.failed > 0 || late => Exit::TaskFailed,
         None => Exit::Ok,
     })
 }
