@@ -1,1 +1,1 @@
-//! Tests only; see `tests/escape.rs`.
+//! Tests only: see `tests/escape/main.rs`. Cargo wants a target beside them.

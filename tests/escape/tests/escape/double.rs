@@ -1,0 +1,211 @@
+//! A worker that can misbehave.
+//!
+//! It computes `fib` natively and honestly, as a worker would with `fib.wat`. Its environment is empty and its arguments are a worker's,
+//! so what else it is to do stands in what a worker is given: in the environment of the *guest* ([`early`]), and in the inputs, where
+//! large numbers are orders ([`CALL`], [`LIE`], [`ACT`], [`FLOOD`]).
+
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use taskcell_sandbox::{Policy, Role, SharedPage, Strictness, Unconfined, take_inherited};
+use taskcell_wire::{
+    Boot, ChunkId, FrameBuffer, FromWorker, ItemReader, Outcome, OutcomeWriter, PROTOCOL_VERSION, Ready, Run, ToWorker, codec,
+    encode, limits,
+};
+use taskcell_worker::{INHERITED, page};
+
+use crate::lies::Then;
+use crate::{acts, calls, early, floods, leave, lies};
+
+/// Inputs from here on: make the forbidden system call of this index.
+pub(crate) const CALL: u32 = 1000;
+/// Tell the lie of this index.
+pub(crate) const LIE: u32 = 2000;
+/// Do the act of this index.
+pub(crate) const ACT: u32 = 3000;
+/// Flood the supervisor, in the manner of this index.
+pub(crate) const FLOOD: u32 = 4000;
+
+/// What an order is answered with where an answer is given.
+pub(crate) const ANSWER: u64 = 7;
+
+/// Small enough for the supervisor to keep several chunks waiting at each worker.
+const NANOSECONDS: u64 = 20_000;
+
+/// All that a worker holds.
+pub(crate) struct Double {
+    pub(crate) socket: std::fs::File,
+    pub(crate) code: OwnedFd,
+    /// A worker closes it once it is mapped. An attacker would rather have it.
+    pub(crate) page_file: OwnedFd,
+    pub(crate) page: SharedPage,
+    buffer: FrameBuffer,
+    /// The longest frame that the supervisor takes.
+    pub(crate) cap: u64,
+    /// The last frame of results that was sent for an earlier chunk, and for this one.
+    pub(crate) former: Vec<u8>,
+    pub(crate) latest: Vec<u8>,
+}
+
+/// The task at which the double misbehaves.
+pub(crate) struct Place {
+    pub(crate) chunk: ChunkId,
+    pub(crate) place: u32,
+    /// How many tasks the chunk has.
+    pub(crate) count: u32,
+}
+
+pub(crate) fn main() -> ! {
+    let mut inherited = take_inherited(INHERITED).unwrap().into_iter();
+    let (socket, code, page_file) = (inherited.next().unwrap(), inherited.next().unwrap(), inherited.next().unwrap());
+    let page = SharedPage::map(page_file.try_clone().unwrap()).unwrap();
+    let mut double = Double {
+        socket: socket.into(),
+        code,
+        page_file,
+        page,
+        buffer: FrameBuffer::new(limits::INTERFACE_FRAME),
+        cap: limits::BOOT_FRAME,
+        former: Vec::new(),
+        latest: Vec::new(),
+    };
+    let boot = double.read_boot();
+    early::play(&double, &boot);
+    confine();
+    double.cap = boot.limits.frame_bytes();
+    double.buffer.set_cap(double.cap);
+    double.say_ready();
+    double.serve()
+}
+
+/// The steps of `taskcell_worker::boot`, in their order.
+pub(crate) fn confine() {
+    let policy = Policy::new(Role::Worker, Strictness::Required);
+    let locked = Unconfined.lock_files(&policy).unwrap();
+    start_thread();
+    // The first reading of the clock looks for the kernel's page of code, with a call that goes.
+    let _ = Instant::now();
+    locked.lock_syscalls(&policy).unwrap();
+}
+
+/// A second thread, as a worker has one.
+pub(crate) fn start_thread() {
+    let (running, started) = std::sync::mpsc::sync_channel::<()>(1);
+    std::thread::spawn(move || {
+        drop(running);
+        stay();
+    });
+    assert!(started.recv().is_err());
+}
+
+/// Lives on and does nothing.
+pub(crate) fn stay() -> ! {
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+pub(crate) fn frame(message: &FromWorker<'_>) -> Vec<u8> {
+    let mut frame = Vec::new();
+    encode(message, u64::MAX, &mut frame).unwrap();
+    frame
+}
+
+pub(crate) fn results(chunk: ChunkId, first: u32, outcomes: &OutcomeWriter) -> Vec<u8> {
+    let count = outcomes.count();
+    let nanoseconds = NANOSECONDS * u64::from(count);
+    frame(&FromWorker::Results { chunk, first, count, nanoseconds, outcomes: outcomes.bytes() })
+}
+
+impl Double {
+    /// Sends bytes, of whatever kind. That the supervisor is gone is its end.
+    pub(crate) fn send(&self, bytes: &[u8]) {
+        if (&self.socket).write_all(bytes).is_err() {
+            leave(0);
+        }
+    }
+
+    pub(crate) fn say_ready(&self) {
+        self.send(&frame(&FromWorker::Ready(Ready { version: PROTOCOL_VERSION, layers: Vec::new() })));
+    }
+
+    fn receive(&mut self) {
+        match rustix::io::read(&self.socket, self.buffer.space()) {
+            Ok(0) | Err(_) => leave(0),
+            Ok(count) => self.buffer.filled(count),
+        }
+    }
+
+    fn read_boot(&mut self) -> Boot {
+        loop {
+            if let Some(frame) = self.buffer.next_frame().unwrap() {
+                let ToWorker::Boot(boot) = codec::decode(frame).unwrap() else { panic!("the first message is Boot") };
+                return *boot;
+            }
+            self.receive();
+        }
+    }
+
+    /// Answers until the end.
+    pub(crate) fn serve(&mut self) -> ! {
+        loop {
+            // The frame is copied: an order may want to use the buffer's owner.
+            while let Some(frame) = self.buffer.next_frame().unwrap().map(<[u8]>::to_vec) {
+                match codec::decode(&frame).unwrap() {
+                    ToWorker::Run(run) => self.run(&run),
+                    ToWorker::Shutdown => leave(0),
+                    ToWorker::Boot(_) => panic!("Boot comes once"),
+                }
+            }
+            self.receive();
+        }
+    }
+
+    fn run(&mut self, run: &Run<'_>) {
+        self.former = std::mem::take(&mut self.latest);
+        let (chunk, count) = (run.chunk, run.count);
+        let mut first = 0;
+        let mut outcomes = OutcomeWriter::default();
+        for (place, item) in (0..).zip(ItemReader::new(run.items)) {
+            let number: u32 = serde_json::from_slice(item.unwrap()).unwrap();
+            if number >= CALL {
+                // What the supervisor believes of the tasks before is settled first.
+                self.flush(chunk, first, &mut outcomes);
+                first = place;
+                page::begin(&self.page, chunk, place);
+            }
+            match self.carry_out(number, &Place { chunk, place, count }) {
+                Then::Answer(value) => outcomes.push(0, &Outcome::Ok(value.to_string().as_bytes())),
+                Then::Answered => first = place + 1,
+                Then::Stay => stay(),
+            }
+        }
+        self.flush(chunk, first, &mut outcomes);
+        page::rest(&self.page);
+    }
+
+    fn carry_out(&mut self, number: u32, place: &Place) -> Then {
+        let index = |base: u32| usize::try_from(number - base).unwrap();
+        match number {
+            ..CALL => Then::Answer(fib(number)),
+            CALL..LIE => Then::Answer(calls::make(index(CALL))),
+            LIE..ACT => lies::tell(self, index(LIE), place),
+            ACT..FLOOD => Then::Answer(acts::carry_out(self, index(ACT))),
+            FLOOD.. => floods::play(self, index(FLOOD), place),
+        }
+    }
+
+    fn flush(&mut self, chunk: ChunkId, first: u32, outcomes: &mut OutcomeWriter) {
+        if outcomes.count() > 0 {
+            self.latest = results(chunk, first, outcomes);
+            self.send(&self.latest);
+            outcomes.clear(0);
+        }
+    }
+}
+
+/// As `fib.wat` does it: modulo 2^64.
+pub(crate) fn fib(n: u32) -> u64 {
+    (0..n).fold((0_u64, 1_u64), |(a, b), _| (b, a.wrapping_add(b))).0
+}
