@@ -28,6 +28,11 @@
       (if (i32.eqz (local.get $n)) (then (loop $again (br $again))))
       (local.get $n))
 
+    ;; Never ends for 0, and traps for any other number.
+    (func (export "spin-or-trap") (param $n i32) (result i32)
+      (if (i32.eqz (local.get $n)) (then (loop $again (br $again))))
+      (unreachable))
+
     ;; Traps for 0.
     (func (export "trap") (param $n i32) (result i32)
       (if (i32.eqz (local.get $n)) (then (unreachable)))
@@ -54,6 +59,7 @@
   (func (export "count") (result u32) (canon lift (core func $i "count")))
   (func (export "burn") (param "n" u64) (result u64) (canon lift (core func $i "burn")))
   (func (export "spin") (param "n" u32) (result u32) (canon lift (core func $i "spin")))
+  (func (export "spin-or-trap") (param "n" u32) (result u32) (canon lift (core func $i "spin-or-trap")))
   (func (export "trap") (param "n" u32) (result u32) (canon lift (core func $i "trap")))
   (func (export "divide") (param "n" u32) (result u32) (canon lift (core func $i "divide")))
   (func (export "recurse") (param "n" u32) (result u32) (canon lift (core func $i "recurse")))

@@ -54,7 +54,9 @@ impl Before {
     fn now(&self) -> Vec<String> {
         let mut found: Vec<String> = orphans().into_iter().map(|orphan| format!("a process: {orphan:?}")).collect();
         let shared = names(Path::new("/dev/shm"));
-        found.extend(shared.difference(&self.shared_memory).filter(|name| !is_foreign(name)).map(|name| format!("/dev/shm/{name:?}")));
+        found.extend(
+            shared.difference(&self.shared_memory).filter(|name| !is_foreign(name)).map(|name| format!("/dev/shm/{name:?}")),
+        );
         for folder in &self.folders {
             found.extend(names(folder).iter().map(|name| format!("a file: {}", folder.join(name).display())));
         }
@@ -80,4 +82,34 @@ fn reap(pid: i32) -> bool {
 fn names(folder: &Path) -> BTreeSet<OsString> {
     let Ok(folder) = std::fs::read_dir(folder) else { return BTreeSet::new() };
     folder.filter_map(|entry| Some(entry.ok()?.file_name())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::process::Command;
+
+    use rustix::process::{Signal, kill_process};
+
+    use crate::bound::until;
+
+    #[test]
+    fn what_is_left_is_found() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let before = Before::look(vec![folder.path().to_owned()]);
+        assert_eq!(before.now(), Vec::<String>::new());
+
+        std::fs::write(folder.path().join("forgotten"), "").expect("a file");
+        assert!(before.now()[0].contains("forgotten"));
+        std::fs::remove_file(folder.path().join("forgotten")).expect("it is there");
+
+        // An orphan in a session of its own, with nothing in its environment, as workers are.
+        let script = "setsid bash -c 'exec -c -a taskcell-worker sleep 300' & disown";
+        assert!(Command::new("bash").args(["-c", script]).status().expect("bash is there").success());
+        let orphan = until("the orphan", || orphans().into_iter().next());
+        assert!(before.now()[0].contains("taskcell-worker") || before.now()[0].contains("sleep"), "{:?}", before.now());
+        kill_process(Pid::from_raw(orphan.pid).expect("a process id"), Signal::KILL).expect("it is there");
+        assert_eq!(before.leftovers(), None, "what is being killed is waited for and reaped");
+    }
 }

@@ -13,11 +13,14 @@ use crate::ended::Ended;
 use crate::leftover::Before;
 use crate::process::{Process, children};
 
+/// What writes to a run's stdin.
+type Writer = dyn FnOnce(&mut dyn Write) -> std::io::Result<()> + Send;
+
 /// What a run reads.
 pub(crate) enum Input {
     None,
     Bytes(Vec<u8>),
-    Written(Box<dyn FnOnce(&mut dyn Write) -> std::io::Result<()> + Send>),
+    Written(Box<Writer>),
 }
 
 impl std::fmt::Debug for Input {
@@ -117,7 +120,16 @@ impl Running {
     /// # Panics
     /// If it takes too long or leaves something behind.
     #[must_use]
-    pub fn end(mut self) -> Ended {
+    pub fn end(self) -> Ended {
+        self.end_watched(|_| ())
+    }
+
+    /// The same, and meanwhile has `look` look at the process again and again.
+    ///
+    /// # Panics
+    /// If it takes too long or leaves something behind.
+    #[must_use]
+    pub fn end_watched(mut self, mut look: impl FnMut(i32)) -> Ended {
         // Read beside the wait: a full pipe would keep it from ending.
         let reader = self.stdout.take().map(|mut stdout| {
             std::thread::spawn(move || {
@@ -127,7 +139,11 @@ impl Running {
             })
         });
         let what = format!("the end of taskcell {:?}", self.words);
-        let status = until(&what, || self.child.try_wait().ok().flatten());
+        let pid = self.pid();
+        let status = until(&what, || {
+            look(pid);
+            self.child.try_wait().ok().flatten()
+        });
         // Before reading to the end: what is left may still hold the pipes.
         self.check();
         let mut stdout = std::mem::take(&mut self.read);

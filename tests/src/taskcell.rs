@@ -103,10 +103,7 @@ impl Taskcell {
 
     /// Gives it what `write` writes on stdin, from a thread; an error there (it reads no more) ends the writing.
     #[must_use]
-    pub fn stdin_from(
-        mut self,
-        write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()> + Send + 'static,
-    ) -> Self {
+    pub fn stdin_from(mut self, write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()> + Send + 'static) -> Self {
         self.input = Input::Written(Box::new(write));
         self
     }

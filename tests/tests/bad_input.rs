@@ -269,7 +269,8 @@ fn a_file_that_cannot_be_read_fails_its_task_and_no_other() {
     fs::write(&good, "12345").expect("a file is written");
     let missing = folder.path().join("missing");
     for task in ["count-bytes", "count-text"] {
-        let ended = taskcell!().args(["map", "--files"]).arg(wat("text")).arg(task).arg(&good).arg(&missing).arg(folder.path()).run();
+        let ended =
+            taskcell!().args(["map", "--files"]).arg(wat("text")).arg(task).arg(&good).arg(&missing).arg(folder.path()).run();
         assert_eq!(ended.lines(), ["5"], "a file that is not there is no empty file: {ended:#?}");
         assert_eq!(ended.complaints().len(), 2, "{ended:#?}");
         assert!(ended.stderr.contains("missing") && ended.stderr.contains("directory"), "{ended:#?}");
@@ -297,7 +298,8 @@ fn writing_to(stdout: impl Into<std::process::Stdio>) -> Ended {
 
 #[test]
 fn a_reader_that_goes_away_ends_the_run_quietly() {
-    let mut running = taskcell!().map(wat("numbers"), "echo").stdin_from(|stdin| (0..300_000).try_for_each(|n| writeln!(stdin, "{n}"))).start();
+    let mut running =
+        taskcell!().map(wat("numbers"), "echo").stdin_from(|stdin| (0..300_000).try_for_each(|n| writeln!(stdin, "{n}"))).start();
     assert_eq!(running.line().as_deref(), Some("0"));
     drop(running.take_stdout());
     let ended = running.end();

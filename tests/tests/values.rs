@@ -21,8 +21,8 @@ const SAME: &[(&str, &[&str])] = &[
     ("echo-s16", &["-32768", "32767"]),
     ("echo-s32", &["-2147483648", "2147483647"]),
     ("echo-s64", &["-9223372036854775808", "-9007199254740993", "9223372036854775807"]),
-    ("echo-f32", &["0.1", "-1.5", "3.4028235e38", "1e-45", "\"nan\"", "\"inf\"", "\"-inf\""]),
-    ("echo-f64", &["0.1", "-1.5", "1.7976931348623157e308", "5e-324", "\"nan\"", "\"inf\"", "\"-inf\""]),
+    ("echo-f32", &["0.1", "-1.5", "3.4028235e+38", "1e-45", "\"nan\"", "\"inf\"", "\"-inf\""]),
+    ("echo-f64", &["0.1", "-1.5", "1.7976931348623157e+308", "5e-324", "\"nan\"", "\"inf\"", "\"-inf\""]),
     ("echo-char", &["\"a\"", "\"ü\"", "\"😀\"", "\"\\\"\"", "\"\\n\"", "\"\\u0000\""]),
     ("echo-string", &["\"\"", "\"grün\"", "\"a\\nb\\t\\\"c\\\\\"", "\"😀\""]),
     ("echo-bytes", &["\"\"", "\"AP+A\""]),
@@ -33,23 +33,52 @@ const SAME: &[(&str, &[&str])] = &[
     ("echo-list-string", &["[]", "[\"\",\"a\"]"]),
     ("echo-list-list", &["[]", "[[],[1],[-2,3]]"]),
     ("echo-list-bytes", &["[\"\",\"AP+A\"]"]),
-    ("echo-list-person", &["[]", "[{\"full-name\":\"A B\",\"age\":7,\"home-address\":{\"street\":\"S\",\"house-number\":1,\"post-code\":null},\"nick-names\":[\"x\"]}]"]),
+    (
+        "echo-list-person",
+        &[
+            "[]",
+            "[{\"full-name\":\"A B\",\"age\":7,\"home-address\":{\"street\":\"S\",\"house-number\":1,\"post-code\":null},\"nick-names\":[\"x\"]}]",
+        ],
+    ),
     ("echo-tuple", &["[1,\"a\",0.5]"]),
-    ("echo-record", &["{\"full-name\":\"A B\",\"age\":255,\"home-address\":{\"street\":\"S\",\"house-number\":65535,\"post-code\":\"1\"},\"nick-names\":[]}"]),
-    ("echo-variant", &["\"none\"", "{\"at-least\":18446744073709551615}", "{\"named\":\"n\"}", "{\"one-of\":[1,2]}", "{\"within\":[-1,1]}", "{\"sized\":{\"width\":1.5,\"height\":2.5}}"]),
+    (
+        "echo-record",
+        &[
+            "{\"full-name\":\"A B\",\"age\":255,\"home-address\":{\"street\":\"S\",\"house-number\":65535,\"post-code\":\"1\"},\"nick-names\":[]}",
+        ],
+    ),
+    (
+        "echo-variant",
+        &[
+            "{\"none\":null}",
+            "{\"at-least\":18446744073709551615}",
+            "{\"named\":\"n\"}",
+            "{\"one-of\":[1,2]}",
+            "{\"within\":[-1,1]}",
+            "{\"sized\":{\"width\":1.5,\"height\":2.5}}",
+        ],
+    ),
     ("echo-enum", &["\"monday\"", "\"sunday\""]),
     ("echo-flags", &["[]", "[\"read\"]", "[\"read\",\"write\",\"run-programs\"]"]),
     ("echo-many-flags", &["[]", "[\"b0\",\"b31\"]"]),
     ("echo-option", &["null", "0", "4294967295"]),
     ("echo-option-option", &["null", "{\"some\":null}", "{\"some\":7}"]),
-    ("echo-option-record", &["null", "{\"full-name\":\"A\",\"age\":1,\"home-address\":{\"street\":\"\",\"house-number\":0,\"post-code\":null},\"nick-names\":[]}"]),
+    (
+        "echo-option-record",
+        &[
+            "null",
+            "{\"full-name\":\"A\",\"age\":1,\"home-address\":{\"street\":\"\",\"house-number\":0,\"post-code\":null},\"nick-names\":[]}",
+        ],
+    ),
     ("echo-result", &["[{\"ok\":1}]", "[{\"error\":\"no\"}]"]),
     ("echo-result-ok", &["[{\"ok\":1}]", "[{\"error\":null}]"]),
     ("echo-result-error", &["[{\"ok\":null}]", "[{\"error\":\"no\"}]"]),
     ("echo-result-empty", &["[{\"ok\":null}]", "[{\"error\":null}]"]),
     (
         "echo-nested",
-        &["{\"filters\":[\"all\",{\"at-least\":1}],\"rota\":[[\"monday\",null]],\"rights\":[\"write\"],\"answers\":[{\"ok\":null},{\"ok\":5},{\"error\":\"e\"}],\"grid\":[[[0.5],[]],\"x\",true]}"],
+        &[
+            "{\"filters\":[{\"all\":null},{\"at-least\":1}],\"rota\":[[\"monday\",null]],\"rights\":[\"write\"],\"answers\":[{\"ok\":null},{\"ok\":5},{\"error\":\"e\"}],\"grid\":[[[0.5],[]],\"x\",true]}",
+        ],
     ),
     ("greet-many", &[]),
 ];
@@ -85,6 +114,7 @@ fn other_ways_to_write_a_value_are_taken_too() {
     assert_eq!(map("echo-string", &["\"\\u0041\\ud83d\\ude00\""]), ["\"A😀\""]);
     assert_eq!(map("echo-f64", &["1", "1e2", "-0.0"])[..2], ["1.0", "100.0"].map(str::to_owned)[..]);
     assert_eq!(map("echo-tuple", &[" [ 1 , \"a\" , 2 ] "]), ["[1,\"a\",2.0]"]);
+    assert_eq!(map("echo-variant", &["\"none\""]), ["{\"none\":null}"]);
     assert_eq!(map("echo-flags", &["[\"write\",\"read\"]"]), ["[\"read\",\"write\"]"]);
     let reordered = "{\"nick-names\":[],\"age\":1,\"home-address\":{\"post-code\":null,\"house-number\":0,\"street\":\"\"},\"full-name\":\"A\"}";
     assert!(map("echo-record", &[reordered])[0].starts_with("{\"full-name\":\"A\",\"age\":1,"));
@@ -107,8 +137,10 @@ fn the_error_of_a_result_fails_the_task() {
     assert_eq!((ended.code, ended.lines()), (Some(1), vec!["2", "4"]), "{ended:#?}");
     assert_eq!(ended.stderr, "error: argument 2: the task returned an error: \"3 is odd\"\n");
 
-    let ended = taskcell!().args(["map", "--records"]).arg(built("types")).arg("work-on").args(["\"monday\"", "\"sunday\""]).run();
-    let records: Vec<serde_json::Value> = ended.lines().into_iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let ended =
+        taskcell!().args(["map", "--records"]).arg(built("types")).arg("work-on").args(["\"monday\"", "\"sunday\""]).run();
+    let records: Vec<serde_json::Value> =
+        ended.lines().into_iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(records[0]["ok"], serde_json::Value::Null);
     assert_eq!(records[1]["error"]["kind"], "failed");
     assert_eq!(records[1]["error"]["value"]["reason"], "a day of rest");

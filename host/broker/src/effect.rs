@@ -11,6 +11,8 @@ pub enum KillReason {
     Timeout,
     /// Its running task was cancelled and did not stop by itself.
     Cancelled,
+    /// It was not ready in time.
+    NotReady,
     /// It broke the protocol; how.
     Violation(Violation),
     /// The pool ends.
@@ -35,6 +37,9 @@ pub enum Violation {
     /// A result was not one line of JSON.
     #[error("it sent a result that is not one line of JSON")]
     BadResult,
+    /// A result, a text or what a task printed is longer than its limit.
+    #[error("it sent more than its limits allow")]
+    OverLimit,
 }
 
 /// What to do. Effects are carried out in their order.

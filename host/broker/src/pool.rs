@@ -55,12 +55,19 @@ struct Flight {
     stop_sent: Option<Now>,
 }
 
+/// How long a worker may take to get ready. Its guest's start functions run then, and it stops those itself after 20 seconds; this is
+/// for one that does not.
+const BOOT: Duration = Duration::from_millis(30_000);
+
 #[derive(Debug)]
 enum Slot {
     Empty {
         respawn: Now,
     },
-    Starting(WorkerId),
+    Starting {
+        id: WorkerId,
+        since: Now,
+    },
     Ready(Worker),
     /// Told to end; not replaced.
     Closed(Option<WorkerId>),
@@ -186,7 +193,7 @@ impl Pool {
     /// # Errors
     /// [`Violation::OutOfTurn`] unless it was starting.
     pub fn worker_ready(&mut self, now: Now, id: WorkerId) -> Result<(), Violation> {
-        let slot = self.slots.iter_mut().find(|slot| matches!(slot, Slot::Starting(w) if *w == id));
+        let slot = self.slots.iter_mut().find(|slot| matches!(slot, Slot::Starting { id: starting, .. } if *starting == id));
         let slot = slot.ok_or(Violation::OutOfTurn)?;
         *slot = Slot::Ready(Worker { id, flights: VecDeque::new(), tasks: 0, killed: None });
         self.assign(now);
@@ -246,6 +253,17 @@ impl Pool {
         Ok((job, index, verdict))
     }
 
+    /// The place in its job of a task that the worker says something of while it runs it or before: one of its front chunk that has not
+    /// ended.
+    ///
+    /// # Errors
+    /// A [`Violation`] if it may not speak of that task.
+    pub fn place(&self, id: WorkerId, chunk: ChunkId, at: u32) -> Result<u64, Violation> {
+        let done = self.worker(id).and_then(|worker| worker.flights.front()).map_or(0, |flight| flight.done);
+        let flight = self.front(id, chunk, done, at.saturating_add(1).saturating_sub(done))?;
+        Ok(flight.chunk.first.saturating_add(u64::from(at)))
+    }
+
     /// Every attempt of the task at `at` of a chunk at the front of a worker's line that failed before this one.
     #[must_use]
     pub fn history(&self, id: WorkerId, chunk: ChunkId) -> &[Attempt] {
@@ -264,14 +282,14 @@ impl Pool {
                 *slot = Slot::Closed(None);
                 return;
             }
-            Slot::Starting(_) | Slot::Empty { .. } => Worker { id, flights: VecDeque::new(), tasks: 0, killed: None },
+            Slot::Starting { .. } | Slot::Empty { .. } => Worker { id, flights: VecDeque::new(), tasks: 0, killed: None },
         };
         // Counted before its tasks are: a task that ends by this death is progress and forgives it.
         let restart = self.restart.died();
         let cause = match &worker.killed {
             Some(KillReason::Timeout) => Cause::Timeout,
             Some(KillReason::Violation(violation)) => Cause::Death(format!("killed because {violation}")),
-            Some(KillReason::Cancelled | KillReason::Shutdown) | None => Cause::Death(death.clone()),
+            Some(KillReason::Cancelled | KillReason::NotReady | KillReason::Shutdown) | None => Cause::Death(death.clone()),
         };
         self.take_apart(now, worker, &Attempt { pid, cause, ran: Duration(0) }, running);
         match restart {
@@ -354,7 +372,7 @@ impl Pool {
                     *slot = Slot::Closed(Some(id));
                 }
                 // It is let go when it is ready, or when it ended its tasks.
-                Slot::Starting(_) | Slot::Ready(_) | Slot::Closed(_) => {}
+                Slot::Starting { .. } | Slot::Ready(_) | Slot::Closed(_) => {}
             }
         }
     }
@@ -378,7 +396,7 @@ impl Pool {
             {
                 let id = WorkerId(self.next_worker);
                 self.next_worker += 1;
-                *slot = Slot::Starting(id);
+                *slot = Slot::Starting { id, since: now };
                 self.effects.push(Effect::Spawn(id));
             }
         }
@@ -419,11 +437,15 @@ impl Pool {
         }
     }
 
-    /// When the front task of each worker has to have ended, with its grace.
+    /// When the front task of each worker has to have ended, with its grace, and when a starting one has to be ready.
     fn deadlines(&self) -> impl Iterator<Item = (Now, WorkerId, KillReason)> + '_ {
         let grace = self.options.grace;
         self.slots.iter().filter_map(move |slot| {
-            let Slot::Ready(worker) = slot else { return None };
+            let worker = match slot {
+                Slot::Ready(worker) => worker,
+                Slot::Starting { id, since } => return Some((since.plus(BOOT), *id, KillReason::NotReady)),
+                Slot::Empty { .. } | Slot::Closed(_) => return None,
+            };
             let flight = worker.flights.front().filter(|_| worker.killed.is_none())?;
             if let Some(stop) = flight.stop_sent {
                 return Some((stop.max(flight.since).plus(grace), worker.id, KillReason::Cancelled));
@@ -439,7 +461,7 @@ impl Pool {
             Slot::Ready(worker) if worker.killed.is_some() => return,
             Slot::Ready(worker) => worker.killed = Some(reason.clone()),
             // It will not be ready any more.
-            Slot::Starting(_) => {
+            Slot::Starting { .. } => {
                 *slot = Slot::Ready(Worker { id, flights: VecDeque::new(), tasks: 0, killed: Some(reason.clone()) });
             }
             Slot::Closed(_) | Slot::Empty { .. } => {}
@@ -450,14 +472,14 @@ impl Pool {
     fn worker(&self, id: WorkerId) -> Option<&Worker> {
         self.slots.iter().find_map(|slot| match slot {
             Slot::Ready(worker) if worker.id == id => Some(worker),
-            Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting(_) | Slot::Closed(_) => None,
+            Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting { .. } | Slot::Closed(_) => None,
         })
     }
 
     fn worker_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {
         self.slots.iter_mut().find_map(|slot| match slot {
             Slot::Ready(worker) if worker.id == id => Some(worker),
-            Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting(_) | Slot::Closed(_) => None,
+            Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting { .. } | Slot::Closed(_) => None,
         })
     }
 
@@ -512,7 +534,7 @@ impl Pool {
                 Slot::Ready(worker) if worker.killed.is_none() && estimate.has_room(worker.flights.len(), worker.tasks) => {
                     Some(worker)
                 }
-                Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting(_) | Slot::Closed(_) => None,
+                Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting { .. } | Slot::Closed(_) => None,
             });
             let Some(worker) = free.min_by_key(|worker| (worker.tasks, worker.id)) else { return };
             let Some(chunk) = self.pending.pop_front() else { return };
@@ -552,7 +574,7 @@ impl Pool {
 impl Slot {
     fn id(&self) -> Option<WorkerId> {
         match self {
-            Self::Starting(id) => Some(*id),
+            Self::Starting { id, .. } => Some(*id),
             Self::Ready(worker) => Some(worker.id),
             Self::Closed(id) => *id,
             Self::Empty { .. } => None,

@@ -60,6 +60,7 @@ fn assert_covered(counts: &Counts) {
         ("deaths that a task behind the front paid for", counts.charged_behind),
         ("workers killed for a timeout", counts.timeouts),
         ("workers killed for a cancellation", counts.cancel_kills),
+        ("workers killed because they were not ready", counts.not_ready),
         ("foreign chunks", counts.foreign),
         ("results out of order", counts.out_of_order),
         ("words out of turn", counts.out_of_turn),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use taskcell_sandbox::{Child, MappedBytes, Role, SpawnOptions, Strictness, Termination};
+use taskcell_sandbox::{Child, MappedBytes, Role, SpawnOptions, Stderr, Strictness, Termination};
 use taskcell_wire::limits::{INTERFACE_FRAME, MIB};
 use taskcell_wire::{FrameBuffer, FromCompiler, Limits, PROTOCOL_VERSION, ToCompiler, codec, encode};
 
@@ -74,6 +74,7 @@ fn ask(
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     let component = component.try_clone().map_err(Error::System)?;
     let mut options = SpawnOptions::new(Role::Compiler, strictness, vec![theirs, component, code]);
+    options.stderr = Stderr::Null;
     options.limits.memory_bytes = Some(MEMORY_BYTES);
     options.limits.cpu_seconds = Some(CPU_SECONDS);
     options.limits.file_bytes = Some(CODE_BYTES);

@@ -313,6 +313,7 @@ impl Dispatcher {
                     link.kill(match reason {
                         KillReason::Timeout => "because its task ran over its time and did not stop".into(),
                         KillReason::Cancelled => "because its task was cancelled and did not stop".into(),
+                        KillReason::NotReady => "because it was not ready in time".into(),
                         KillReason::Violation(violation) => format!("because {violation}"),
                         KillReason::Shutdown => "because the pool ended".into(),
                     });

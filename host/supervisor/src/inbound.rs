@@ -7,6 +7,7 @@ use taskcell_broker::{self as broker, Attempt, Cause, Verdict, Violation};
 use taskcell_engine::values;
 use taskcell_sandbox::Strictness;
 use taskcell_wire::from_worker::BootFailure;
+use taskcell_wire::limits::EXPLANATION_BYTES;
 use taskcell_wire::{ChunkId, Encoding, FromWorker, Outcome, OutcomeReader, OutcomeWriter, WorkerId, codec};
 
 use crate::delivery::{Block, Printed};
@@ -60,6 +61,7 @@ fn message(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, message: 
             link.ready = true;
             dispatcher.broker.worker_ready(dispatcher.now(), id)
         }
+        FromWorker::Failed { .. } if link.ready => Err(Violation::OutOfTurn),
         FromWorker::Failed { kind, text } => {
             link.last_words = Some(text.to_owned());
             // The same code and the same machine: another try would fail alike.
@@ -71,11 +73,8 @@ fn message(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, message: 
             results(dispatcher, id, link.pid(), chunk, first, count, nanoseconds, outcomes)
         }
         FromWorker::Printed { chunk, task, stream, bytes } => {
-            let (flight, _) = dispatcher.broker.flight(id, chunk).ok_or(Violation::ForeignChunk)?;
-            if task >= flight.count {
-                return Err(Violation::OutOfOrder);
-            }
-            let index = flight.first.saturating_add(u64::from(task));
+            let index = dispatcher.broker.place(id, chunk, task)?;
+            count_printed(link, chunk, task, bytes.len(), dispatcher.options.component.limits().log_bytes)?;
             if let Some(printed) = &mut dispatcher.options.printed {
                 printed(Printed { index, stream, bytes });
             }
@@ -83,6 +82,21 @@ fn message(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, message: 
         }
     }
 }
+
+/// Holds a worker to what its tasks may print. Tasks print in their order, so one count is enough.
+fn count_printed(link: &mut Link, chunk: ChunkId, task: u32, bytes: usize, limit: u64) -> Result<(), Violation> {
+    let (last_chunk, last_task, so_far) = link.printed;
+    if chunk == last_chunk && task < last_task {
+        return Err(Violation::OutOfOrder);
+    }
+    let before = if (chunk, task) == (last_chunk, last_task) { so_far } else { 0 };
+    let now = before.saturating_add(bytes as u64);
+    link.printed = (chunk, task, now);
+    if now > limit.saturating_add(PRINT_MARK) { Err(Violation::OverLimit) } else { Ok(()) }
+}
+
+/// What a worker adds to say that it cut, in bytes.
+const PRINT_MARK: u64 = 256;
 
 /// Checks and delivers outcomes: runs of final ones at once, one that is tried again by itdispatcher.
 #[expect(clippy::too_many_arguments, reason = "the fields of one message")]
@@ -106,9 +120,7 @@ fn results(
     let mut seen = 0u32;
     for outcome in OutcomeReader::new(outcomes) {
         let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
-        if !is_sound(&outcome, output) {
-            return Err(Violation::BadResult);
-        }
+        check(&outcome, output, dispatcher.options.component.limits().result_bytes)?;
         if let Some(cause) = dispatcher.options.retried.cause(&outcome) {
             retried.push((seen, cause, ns));
         }
@@ -160,16 +172,20 @@ impl Retried {
     }
 }
 
-fn is_sound(outcome: &Outcome<'_>, output: Option<Encoding>) -> bool {
-    match outcome {
-        Outcome::Ok(json) => output != Some(Encoding::Json) || values::is_printable_json(json),
-        Outcome::Failed(json) => values::is_printable_json(json),
-        Outcome::Trapped { .. }
-        | Outcome::TimedOut
-        | Outcome::OverLimit { .. }
-        | Outcome::Cancelled
-        | Outcome::Invalid { .. } => true,
+/// Whether an outcome may be believed to be what an honest worker sends, and may be printed.
+fn check(outcome: &Outcome<'_>, output: Option<Encoding>, result_bytes: u64) -> Result<(), Violation> {
+    let (length, most, sound) = match outcome {
+        Outcome::Ok(bytes) => (bytes.len(), result_bytes, output != Some(Encoding::Json) || values::is_printable_json(bytes)),
+        Outcome::Failed(json) => (json.len(), result_bytes, values::is_printable_json(json)),
+        Outcome::Trapped { text, .. } | Outcome::OverLimit { text, .. } | Outcome::Invalid { text } => {
+            (text.len(), EXPLANATION_BYTES as u64, true)
+        }
+        Outcome::TimedOut | Outcome::Cancelled => (0, 0, true),
+    };
+    if length as u64 > most {
+        return Err(Violation::OverLimit);
     }
+    if sound { Ok(()) } else { Err(Violation::BadResult) }
 }
 
 fn boot_word(kind: BootFailure) -> &'static str {

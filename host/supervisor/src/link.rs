@@ -3,10 +3,11 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
-use taskcell_sandbox::{Child, Role, SharedPage, SpawnOptions, Strictness, Termination};
-use taskcell_wire::{FrameBuffer, limits};
+use taskcell_sandbox::{Child, Role, SharedPage, SpawnOptions, Stderr, Strictness, Termination};
+use taskcell_wire::{ChunkId, FrameBuffer, limits};
 
 use crate::error::Error;
 
@@ -22,6 +23,8 @@ pub(crate) struct Link {
     sent: usize,
     /// Whether it said ready and was checked.
     pub(crate) ready: bool,
+    /// The task that printed last, and how many bytes of what it printed came.
+    pub(crate) printed: (ChunkId, u32, u64),
     /// Why we killed it, for people.
     pub(crate) killed: Option<String>,
     /// What it said before it gave up.
@@ -47,7 +50,10 @@ impl Link {
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         let code = code.try_clone().map_err(Error::System)?;
         let (page, given) = SharedPage::create().map_err(|error| Error::System(std::io::Error::other(error)))?;
-        let child = taskcell_sandbox::spawn(SpawnOptions::new(Role::Worker, strictness, vec![theirs, code, given]))?;
+        let mut options = SpawnOptions::new(Role::Worker, strictness, vec![theirs, code, given]);
+        // The user's terminal is no place for a process that may be an attacker's.
+        options.stderr = Stderr::Null;
+        let child = taskcell_sandbox::spawn(options)?;
         Ok(Self {
             child,
             socket: ours,
@@ -56,6 +62,7 @@ impl Link {
             out: boot.to_vec(),
             sent: 0,
             ready: false,
+            printed: (ChunkId(0), 0, 0),
             killed: None,
             last_words: None,
         })
@@ -122,8 +129,13 @@ impl Link {
 
     /// Waits for the end of a process whose socket is closed, and tells how it ended, for people.
     pub(crate) fn end(mut self) -> String {
-        let _ = self.child.kill();
         let pid = self.pid();
+        // A process closes its descriptors just before it can be waited for. One that lives on is not ending, and is ended.
+        let ending = self.killed.is_some() || self.ends_within(ENDING);
+        if !ending {
+            self.killed = Some("because it closed its socket and went on".into());
+        }
+        let _ = self.child.kill();
         let ended = match self.child.wait() {
             Ok(termination) => termination,
             Err(error) => return format!("(process {pid}) was lost: {error}"),
@@ -134,7 +146,16 @@ impl Link {
             (None, None) => format!("(process {pid}) {}", manner(ended)),
         }
     }
+
+    fn ends_within(&self, wait: Timespec) -> bool {
+        let pidfd = self.child.pidfd();
+        poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&wait)).is_ok_and(|ready| ready > 0)
+    }
 }
+
+/// How long a process may take from the end of its socket to its own end. Only one that plays games takes longer, and then the
+/// dispatcher waits this long for it, once.
+const ENDING: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// How a process ended that nobody told to, for people.
 fn manner(termination: Termination) -> String {

@@ -77,15 +77,17 @@ impl FrameBuffer {
                 self.bytes = Vec::new();
             }
         }
-        let wanted = self.missing().max(READ / 4);
-        if self.bytes.len() - self.end < wanted {
-            self.bytes.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-            if self.bytes.len() - self.end < wanted {
-                // Twice what is there, not what a length claims: a sender that announces much and sends little costs little.
-                let grown = (self.end + READ).max((2 * self.bytes.len()).min(self.end + wanted));
-                self.bytes.resize(grown, 0);
+        if self.bytes.len() - self.end < self.missing().max(READ / 4) {
+            if self.start > 0 {
+                self.bytes.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+            }
+            if self.bytes.len() - self.end < READ / 4 {
+                // Only when it is nearly full, and then by what arrived, not by what a length claims: a sender that announces much
+                // and sends little costs little.
+                let more = self.end.min(self.missing()).max(READ);
+                self.bytes.resize(self.end + more, 0);
             }
         }
         &mut self.bytes[self.end..]

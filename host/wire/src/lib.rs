@@ -20,6 +20,7 @@
 //! Everything that a worker or a compile child sends is hostile: decoding is total, types are a flat table that is checked
 //! before use ([`types`]), and nothing recurses over received data.
 
+pub mod call;
 pub mod codec;
 pub mod compile;
 pub mod error;
@@ -31,6 +32,7 @@ pub mod outcome;
 pub mod to_worker;
 pub mod types;
 
+pub use call::{CallError, CallId, Holder, LeaseId, ObjectId};
 pub use codec::{FrameBuffer, encode};
 pub use compile::{FromCompiler, Refusal, RefusalKind, ToCompiler};
 pub use error::WireError;

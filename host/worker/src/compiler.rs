@@ -68,13 +68,12 @@ fn check_version(theirs: u16) -> Result<(), WorkerError> {
 }
 
 fn refusal(error: WorkerError) -> Refusal {
-    match error {
-        WorkerError::Engine(EngineError::Refused(refusal)) => refusal,
-        WorkerError::Confine(ConfineError::LayerMissing { .. }) => {
-            Refusal { kind: RefusalKind::Sandbox, text: format!("failed to {error}") }
-        }
-        other => Refusal { kind: RefusalKind::Unsupported, text: format!("failed to {other}") },
+    if let WorkerError::Engine(EngineError::Refused(refusal)) = error {
+        return refusal;
     }
+    let confinement = matches!(error, WorkerError::Confine(ConfineError::LayerMissing { .. }));
+    let kind = if confinement { RefusalKind::Sandbox } else { RefusalKind::Unsupported };
+    Refusal { kind, text: format!("failed to {error}") }
 }
 
 fn read_question(socket: &OwnedFd) -> Result<ToCompiler, WorkerError> {

@@ -68,6 +68,8 @@ impl Flight {
 pub(crate) struct Worker {
     pub(crate) ready: bool,
     pub(crate) retired: bool,
+    /// When it was asked for.
+    since: Now,
     pub(crate) killed: Option<KillReason>,
     pub(crate) line: VecDeque<Flight>,
 }
@@ -298,7 +300,7 @@ impl Naive {
         let cause = match &worker.killed {
             Some(KillReason::Timeout) => Cause::Timeout,
             Some(KillReason::Violation(violation)) => Cause::Death(format!("killed because {violation}")),
-            Some(KillReason::Cancelled | KillReason::Shutdown) | None => Cause::Death(death.to_owned()),
+            Some(KillReason::Cancelled | KillReason::NotReady | KillReason::Shutdown) | None => Cause::Death(death.to_owned()),
         };
         let charged = self.charged(&worker, &cause, running);
         let mut paid = None;
@@ -376,6 +378,9 @@ impl Naive {
     fn deadlines(&self) -> Vec<(Now, WorkerId, KillReason)> {
         let grace = self.options.grace;
         let of = |(id, worker): (&WorkerId, &Worker)| {
+            if !worker.ready && worker.killed.is_none() {
+                return Some((worker.since.plus(Duration::from_millis(30_000)), *id, KillReason::NotReady));
+            }
             let flight = worker.line.front().filter(|_| worker.killed.is_none())?;
             if let Some(stop) = flight.stop {
                 return Some((stop.max(flight.since).plus(grace), *id, KillReason::Cancelled));
@@ -394,7 +399,7 @@ impl Naive {
                 assert!(!self.failed, "a failed pool starts {id}");
                 assert_eq!(id.0, self.next_worker, "worker ids are used once, in order");
                 self.next_worker += 1;
-                self.workers.insert(*id, Worker::default());
+                self.workers.insert(*id, Worker { since: now, ..Worker::default() });
                 let live = self.workers.values().filter(|worker| !worker.retired).count();
                 assert!(live <= self.options.workers.max(1) as usize, "{live} workers at once");
                 assert!(!self.retiring || self.waiting + self.delayed > 0, "a retiring pool without work starts {id}");

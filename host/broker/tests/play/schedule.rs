@@ -22,6 +22,7 @@ pub(crate) struct Counts {
     pub(crate) charged_behind: u64,
     pub(crate) timeouts: u64,
     pub(crate) cancel_kills: u64,
+    pub(crate) not_ready: u64,
     pub(crate) foreign: u64,
     pub(crate) out_of_order: u64,
     pub(crate) out_of_turn: u64,
@@ -99,7 +100,8 @@ impl Play<'_> {
                 Effect::Retire(_) => self.counts.retired += 1,
                 Effect::Kill(_, KillReason::Timeout) => self.counts.timeouts += 1,
                 Effect::Kill(_, KillReason::Cancelled) => self.counts.cancel_kills += 1,
-                Effect::Kill(_, KillReason::Violation(_) | KillReason::Shutdown)
+                Effect::Kill(_, KillReason::NotReady) => self.counts.not_ready += 1,
+                Effect::Kill(_, KillReason::NotReady | KillReason::Violation(_) | KillReason::Shutdown)
                 | Effect::Spawn(_)
                 | Effect::Send(..)
                 | Effect::Stop(..) => {}
@@ -191,8 +193,19 @@ impl Play<'_> {
         else {
             return;
         };
+        self.speak_of(id, chunk, from, from + left);
         let count = if self.random.once_in(2) { left } else { self.random.between(1, left) };
         self.finish_some(id, chunk, from, count);
+    }
+
+    /// What a worker says of a task before its outcome, such as what it prints, is for a task of its front chunk that has not ended.
+    fn speak_of(&mut self, id: WorkerId, chunk: ChunkId, done: u32, count: u32) {
+        let at = self.random.between(0, count);
+        let task = self.naive.front(id).and_then(|flight| flight.tasks.get(at as usize)).filter(|_| at >= done);
+        let expected = task.map(|task| task.1).ok_or(Violation::OutOfOrder);
+        assert_eq!(self.pool.place(id, chunk, at), expected, "{id} speaks of {at} in {chunk}");
+        assert_eq!(self.pool.place(id, ChunkId(u64::MAX), 0), Err(Violation::ForeignChunk));
+        assert!(self.pool.place(id, chunk, u32::MAX).is_err());
     }
 
     fn finish_some(&mut self, id: WorkerId, chunk: ChunkId, from: u32, count: u32) {
@@ -317,7 +330,9 @@ impl Play<'_> {
         match expected {
             Violation::ForeignChunk => self.counts.foreign += 1,
             Violation::OutOfOrder => self.counts.out_of_order += 1,
-            Violation::OutOfTurn | Violation::Malformed | Violation::BadResult => self.counts.out_of_turn += 1,
+            Violation::OutOfTurn | Violation::Malformed | Violation::BadResult | Violation::OverLimit => {
+                self.counts.out_of_turn += 1
+            }
         }
         // Nothing of it was believed.
         self.settle(false);
@@ -377,6 +392,7 @@ impl Play<'_> {
 
     fn tick(&mut self) {
         let step = match self.random.below(6) {
+            0 if self.random.once_in(4) => 30_000_000_000,
             0 => 0,
             1 => self.random.below(1_000_000),
             2 | 3 => self.random.below(30_000_000),

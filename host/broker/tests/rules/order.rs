@@ -78,3 +78,20 @@ fn an_empty_chunk_is_nothing() {
     let (worker, chunk) = bench.sent().remove(0);
     assert_eq!(bench.places(worker, chunk), [0]);
 }
+
+#[test]
+fn a_worker_that_is_not_ready_in_time_is_killed_and_replaced() {
+    let mut bench = Bench::starting(1, budget(0, 0));
+    let worker = bench.starting.remove(0);
+    bench.tick(29_999);
+    assert_eq!(bench.look(), []);
+    bench.tick(1);
+    assert_eq!(bench.look(), [Effect::Kill(worker, KillReason::NotReady)]);
+    bench.tick(60_000);
+    assert_eq!(bench.look(), [], "once is enough");
+    assert_eq!(bench.pool.worker_ready(bench.now, worker), Err(Violation::OutOfTurn));
+    bench.die(worker, None);
+    bench.replace();
+    bench.submit(JOB, 0, 1);
+    assert_eq!(bench.sent().len(), 1);
+}

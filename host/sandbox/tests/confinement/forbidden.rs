@@ -44,6 +44,12 @@ const CALLS: &[Call] = &[
     call("clone: a process with an invalid mix of flags", libc::SYS_clone, [0x0001_0000, 0, 0, 0, 0, 0]),
     call("clone: a thread in a user namespace", libc::SYS_clone, [0x1001_0f00, 0, 0, 0, 0, 0]),
     call("clone3", libc::SYS_clone3, [0, 0, 0, 0, 0, 0]),
+    // Descriptors and out-of-band bytes over a socket.
+    call("sendmsg", libc::SYS_sendmsg, [NO_FD, 0, 0, 0, 0, 0]),
+    call("recvmsg", libc::SYS_recvmsg, [NO_FD, 0, 0, 0, 0, 0]),
+    call("sendmmsg", libc::SYS_sendmmsg, [NO_FD, 0, 0, 0, 0, 0]),
+    call("sendto: out of band", libc::SYS_sendto, [NO_FD, 0, 0, 1, 0, 0]),
+    call("recvfrom: out of band", libc::SYS_recvfrom, [NO_FD, 0, 0, 1, 0, 0]),
     // Other processes.
     call("ptrace", libc::SYS_ptrace, [ODD, 0, 0, 0, 0, 0]),
     call("process_vm_readv", libc::SYS_process_vm_readv, [INIT, 0, 0, 0, 0, 0]),

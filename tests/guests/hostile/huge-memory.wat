@@ -1,0 +1,9 @@
+;; Wants more memory than it may have, to begin with.
+(component
+  (core module $m
+    (memory 16384)
+    (func $begin (nop))
+    (start $begin)
+    (func (export "attack") (param i32) (result i32) (local.get 0)))
+  (core instance $i (instantiate $m))
+  (func (export "attack") (param "n" u32) (result u32) (canon lift (core func $i "attack"))))

@@ -1,0 +1,10 @@
+;; Traps at once.
+(component
+  (core module $m
+    (func (export "attack") (param $n i32) (result i32)
+      (if (i32.eqz (local.get $n))
+        (then
+          (unreachable)))
+      (local.get $n)))
+  (core instance $i (instantiate $m))
+  (func (export "attack") (param "n" u32) (result u32) (canon lift (core func $i "attack"))))
