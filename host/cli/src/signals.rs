@@ -23,8 +23,7 @@ impl Interrupt {
             for signal in signals.forever() {
                 if seen.0.swap(signal, Ordering::SeqCst) != 0 {
                     // The second: nothing is worth waiting for. Workers go with this process.
-                    #[expect(clippy::exit, reason = "the user asked twice")]
-                    std::process::exit(i32::from(exit_of(signal).code()));
+                    end(exit_of(signal));
                 }
                 bell.ring();
             }
@@ -44,4 +43,9 @@ impl Interrupt {
 
 fn exit_of(signal: i32) -> Exit {
     if signal == SIGTERM { Exit::Terminated } else { Exit::Interrupted }
+}
+
+#[expect(clippy::exit, reason = "the user asked twice")]
+fn end(exit: Exit) -> ! {
+    std::process::exit(i32::from(exit.code()))
 }

@@ -108,9 +108,9 @@ impl Map {
         }
         if !inputs.is_empty() {
             for (at, text) in inputs.iter().enumerate() {
-                component.check_input(task, text.as_bytes()).map_err(|error| match error {
-                    taskcell::Error::Input { why, .. } => CliError::Input { place: format!("argument {}", at + 1), why },
-                    other => CliError::Host(other),
+                component.check_input(task, text.as_bytes()).map_err(|error| {
+                    let taskcell::Error::Input { why, .. } = error else { return CliError::Host(error) };
+                    CliError::Input { place: format!("argument {}", at + 1), why }
                 })?;
             }
             return Ok((Reading::Texts(inputs.clone()), Places::Arguments, total));
