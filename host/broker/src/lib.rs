@@ -21,6 +21,7 @@ pub mod shared_map;
 pub mod sync;
 pub mod time;
 pub mod waiters;
+pub mod waiting;
 
 pub use chunk::{Attempt, Cause, Chunk};
 pub use effect::{Effect, KillReason, Violation};
@@ -35,3 +36,4 @@ pub use restart::RestartPolicy;
 pub use shared_map::{MapView, SharedMap};
 pub use sync::{Barrier, Event, Lock, Semaphore};
 pub use time::{Duration, Now};
+pub use waiting::Waiting;

@@ -35,10 +35,12 @@ use crate::time::Now;
 use crate::waiters::{Waiter, Waiters, earlier};
 
 mod lease;
+mod put;
 #[cfg(test)]
 mod tests;
 
 use lease::{Aside, Lease};
+use put::Parcel;
 
 /// What the queue answers.
 type Reply = QueueReply<'static>;
@@ -59,13 +61,6 @@ enum Take {
     One,
     Many(u32),
     Lease(u64),
-}
-
-/// Messages that wait for room.
-#[derive(Debug)]
-struct Parcel {
-    bodies: Vec<Arc<[u8]>>,
-    bytes: u64,
 }
 
 /// A queue's state.
@@ -141,17 +136,7 @@ impl Queue {
     pub fn call(&mut self, now: Now, id: CallId, holder: Holder, call: QueueCall<'_>, out: &mut Out) {
         self.tick(now, out);
         let answered = match call {
-            QueueCall::Put { message, timeout } => {
-                let bytes = message.len() as u64;
-                if self.admits(1, bytes) {
-                    self.check_message(bytes).map(|()| {
-                        self.admit(message.into_shared());
-                        Some(QueueReply::Done)
-                    })
-                } else {
-                    self.park_put(now, (id, holder), vec![message], timeout)
-                }
-            }
+            QueueCall::Put { message, timeout } => self.put(now, (id, holder), message, timeout),
             QueueCall::PutMany { messages, timeout } => self.put_many(now, (id, holder), messages.0, timeout),
             QueueCall::Get { timeout } => self.take_or_park(now, (id, holder), Take::One, timeout),
             QueueCall::GetMany { limit: 0, .. } => {
@@ -294,79 +279,6 @@ impl Queue {
         self.closed && self.held == 0
     }
 
-    /// Whether a put of so much goes in at once.
-    fn admits(&self, items: u64, bytes: u64) -> bool {
-        !self.closed && self.putters.is_empty() && self.has_room(items, bytes)
-    }
-
-    fn has_room(&self, items: u64, bytes: u64) -> bool {
-        let bytes = self.held_bytes.saturating_add(bytes);
-        self.held.saturating_add(items) <= self.capacity && bytes <= self.quotas.queue_bytes
-    }
-
-    fn check_message(&self, bytes: u64) -> Result<(), CallError> {
-        let most = self.quotas.message_bytes;
-        if bytes <= most { Ok(()) } else { Err(CallError::Quota(format!("{most} bytes of a message"))) }
-    }
-
-    fn admit(&mut self, body: Arc<[u8]>) {
-        self.held += 1;
-        self.held_bytes += body.len() as u64;
-        self.fresh.push_back(Message { place: self.next_place, attempts: 0, body });
-        self.next_place += 1;
-    }
-
-    fn put_many(
-        &mut self,
-        now: Now,
-        who: (CallId, Holder),
-        messages: Vec<Bytes<'_>>,
-        timeout: Option<u64>,
-    ) -> Result<Option<Reply>, CallError> {
-        let bytes = messages.iter().map(|message| message.len() as u64).sum();
-        if messages.is_empty() && !self.closed {
-            return Ok(Some(QueueReply::Done));
-        }
-        if !self.admits(messages.len() as u64, bytes) {
-            return self.park_put(now, who, messages, timeout);
-        }
-        messages.iter().try_for_each(|message| self.check_message(message.len() as u64))?;
-        messages.into_iter().for_each(|message| self.admit(message.into_shared()));
-        Ok(Some(QueueReply::Done))
-    }
-
-    /// For a put that does not go in at once: refused, or parked.
-    fn park_put(
-        &mut self,
-        now: Now,
-        (id, holder): (CallId, Holder),
-        messages: Vec<Bytes<'_>>,
-        timeout: Option<u64>,
-    ) -> Result<Option<Reply>, CallError> {
-        if self.closed {
-            return Err(CallError::Closed);
-        }
-        messages.iter().try_for_each(|message| self.check_message(message.len() as u64))?;
-        let bytes: u64 = messages.iter().map(|message| message.len() as u64).sum();
-        if messages.len() as u64 > self.capacity {
-            return Err(CallError::Quota(format!("{} messages in this queue", self.capacity)));
-        }
-        if bytes > self.quotas.queue_bytes {
-            return Err(CallError::Quota(format!("{} bytes in a queue", self.quotas.queue_bytes)));
-        }
-        if timeout == Some(0) {
-            return Err(CallError::TimedOut);
-        }
-        // The first one may always wait, so that a put that fits the queue is never impossible.
-        if self.parked_bytes.saturating_add(bytes) > self.quotas.parked_bytes && !self.putters.is_empty() {
-            return Err(CallError::Quota(format!("{} bytes that wait for room", self.quotas.parked_bytes)));
-        }
-        let bodies = messages.into_iter().map(Bytes::into_shared).collect();
-        self.putters.park(now, id, holder, timeout, Parcel { bodies, bytes }, self.quotas.waiters)?;
-        self.parked_bytes += bytes;
-        Ok(None)
-    }
-
     fn take_or_park(
         &mut self,
         now: Now,
@@ -451,10 +363,5 @@ impl Queue {
             bodies.push(message.body.into());
         }
         Some(QueueReply::Messages(bodies))
-    }
-
-    /// After calls left the line of putters other than by its front.
-    fn count_parked(&mut self) {
-        self.parked_bytes = self.putters.iter().map(|waiter| waiter.wants.bytes).sum();
     }
 }
