@@ -3,6 +3,7 @@
 //!
 //! After each step the answers have to be the model's. Apart from the model: each direction's messages arrive in order, without a gap, and
 //! nothing arrives twice.
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of a history are small")]
 
 mod history;
 

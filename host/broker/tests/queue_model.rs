@@ -3,6 +3,7 @@
 //!
 //! After each step the answers have to be the model's, call by call. Apart from the model: what was got is never seen again, what was
 //! acknowledged neither, and every call is answered exactly once.
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of a history are small")]
 
 mod history;
 

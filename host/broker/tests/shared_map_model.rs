@@ -3,6 +3,7 @@
 //!
 //! After each step the answers have to be the model's. Apart from the model: versions only rise, and a counter that only successful increments and
 //! swaps change ends as their sum.
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of a history are small")]
 
 mod history;
 

@@ -3,6 +3,7 @@
 //! Locks and semaphores are watched by what they answer alone: who owns what follows from the answers, and by that no lock may have two owners
 //! or a dead one, nobody may be overtaken, nobody may wait for what is free, and every permit must be somewhere. Events and barriers are
 //! small enough to be played against a model.
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of a history are small")]
 
 mod history;
 

@@ -18,6 +18,7 @@ use crate::units;
 /// or are WASI p1 programs are taken too. Each worker is a process that can reach no file, no network and no other process.
 #[derive(Debug, Parser)]
 #[command(
+    name = "taskcell",
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 all went well; 1 a task failed; 2 the command line or an input is wrong; 3 the component can't be \

@@ -57,6 +57,7 @@ impl CliError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Input { .. } | Self::Call(_) => Exit::Usage,
+            Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::ReaderGone,
             Self::Output(_) => Exit::TaskFailed,
             Self::Host(error) => match error {
                 Error::Refused { refusal, .. } => match refusal.kind {

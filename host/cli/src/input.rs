@@ -34,23 +34,12 @@ enum Input {
     Bad(String),
 }
 
-/// An input that was not even given to a worker.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct BadInput {
-    pub(crate) index: u64,
-    pub(crate) why: String,
-}
-
 /// What a mapping takes its inputs from.
 #[derive(Debug)]
 pub(crate) struct Inputs {
     batches: Receiver<Batch>,
     batch: Batch,
     hungry: Arc<AtomicBool>,
-    /// How many inputs were taken.
-    taken: u64,
-    /// Inputs that could not be taken, until they are asked for.
-    bad: VecDeque<BadInput>,
     /// Where a reader can be started, until it is.
     sender: Option<Sender<Batch>>,
 }
@@ -71,7 +60,7 @@ pub(crate) enum Reading {
 impl Inputs {
     pub(crate) fn new() -> Self {
         let (sender, batches) = bounded(AHEAD);
-        Self { batches, batch: Batch::default(), hungry: Arc::default(), taken: 0, bad: VecDeque::new(), sender: Some(sender) }
+        Self { batches, batch: Batch::default(), hungry: Arc::default(), sender: Some(sender) }
     }
 
     /// Starts to read. An input longer than `most` bytes is bad.
@@ -81,12 +70,6 @@ impl Inputs {
         std::thread::Builder::new().name("inputs".into()).spawn(move || reader.run(reading))?;
         Ok(())
     }
-
-    /// Why the input at `index` could not be taken, if it could not. Ask in any order; each is told once.
-    pub(crate) fn bad(&mut self, index: u64) -> Option<String> {
-        let at = self.bad.iter().position(|bad| bad.index == index)?;
-        self.bad.remove(at).map(|bad| bad.why)
-    }
 }
 
 impl Source for Inputs {
@@ -94,20 +77,13 @@ impl Source for Inputs {
         while items.count() < tasks && items.bytes().len() < bytes {
             match self.batch.inputs.pop_front() {
                 Some(Input::Here(range)) => items.push(self.batch.bytes.get(range).unwrap_or(&[])),
-                Some(Input::Bad(why)) => {
-                    self.bad.push_back(BadInput { index: self.taken, why });
-                    items.push(&[]);
-                }
+                Some(Input::Bad(why)) => return Supply::Bad(why),
                 None => match self.next_batch() {
-                    Ok(batch) => {
-                        self.batch = batch;
-                        continue;
-                    }
+                    Ok(batch) => self.batch = batch,
                     Err(TryRecvError::Empty) => return Supply::Later,
                     Err(TryRecvError::Disconnected) => return Supply::End,
                 },
             }
-            self.taken += 1;
         }
         Supply::More
     }

@@ -37,8 +37,12 @@ pub fn main() -> ExitCode {
     match args.command.execute() {
         Ok(exit) => exit.into(),
         Err(error) => {
-            output::complain(&error.to_string());
-            error.exit().into()
+            let exit = error.exit();
+            // Whoever closed our output has heard enough.
+            if exit != Exit::ReaderGone {
+                output::complain(&error.to_string());
+            }
+            exit.into()
         }
     }
 }

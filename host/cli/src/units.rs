@@ -69,6 +69,9 @@ pub(crate) fn dir(text: &str) -> Result<DirGrant, String> {
         return Err("expected HOST, HOST::GUEST or either with :ro".to_owned());
     }
     let path = std::fs::canonicalize(host).map_err(|error| error.to_string())?;
+    if path.to_str().is_none() {
+        return Err("its path is not UTF-8".to_owned());
+    }
     if !path.is_dir() {
         return Err("it is not a directory".to_owned());
     }

@@ -1,6 +1,6 @@
 //! One call of one export: the bytes of an input become arguments, the result becomes bytes.
 //!
-//! Every call is a typed one, see [`abi`](crate::abi). A guest without `async func`s is called without a runtime: that is several
+//! Every call is a typed one, see [`crate::abi`]. A guest without `async func`s is called without a runtime: that is several
 //! times as fast.
 
 use std::sync::OnceLock;

@@ -1,6 +1,6 @@
 //! The only crate that names wasmtime: compile, load, run, and values by their types.
 //!
-//! It knows no socket and no process. A compile child calls [`compile`]; a worker loads what came out of it as a [`Guest`] and
+//! It knows no socket and no process. A compile child calls [`compile()`]; a worker loads what came out of it as a [`Guest`] and
 //! calls [`Guest::run`] for each task. Everything that depends on the engine's version, its traps and its configuration ends
 //! here; other crates see [`taskcell_wire`]'s words.
 

@@ -14,6 +14,8 @@ pub struct Block {
     pub first: u64,
     /// How many tasks.
     pub count: u32,
+    /// How many of them ended badly; those that were cancelled are not among them.
+    pub failures: u32,
     ended: Ended,
     /// Every attempt that failed, of each of the tasks; empty unless there is one task.
     failed: Vec<Attempt>,
@@ -47,20 +49,21 @@ pub struct TaskEnd<'a> {
 
 impl Block {
     /// Outcomes of attempts after those in `history`.
-    pub(crate) fn outcomes(first: u64, count: u32, bytes: Vec<u8>, history: Vec<Attempt>) -> Self {
+    pub(crate) fn outcomes(first: u64, count: u32, failures: u32, bytes: Vec<u8>, history: Vec<Attempt>) -> Self {
         let attempts = count_of(&history).saturating_add(1);
-        Self { first, count, ended: Ended::Outcomes(bytes), failed: history, attempts }
+        Self { first, count, failures, ended: Ended::Outcomes(bytes), failed: history, attempts }
     }
 
     /// Tasks that were never tried.
     pub(crate) fn untried(first: u64, count: u32, error: TaskError) -> Self {
-        Self { first, count, ended: Ended::Alike(Arc::new(error)), failed: Vec::new(), attempts: 0 }
+        let failures = if error == TaskError::Cancelled { 0 } else { count };
+        Self { first, count, failures, ended: Ended::Alike(Arc::new(error)), failed: Vec::new(), attempts: 0 }
     }
 
     /// A task that never told an outcome.
     pub(crate) fn lost(index: u64, history: Vec<Attempt>) -> Self {
         let error = Arc::new(TaskError::lost(&history));
-        Self { first: index, count: 1, ended: Ended::Alike(error), attempts: count_of(&history), failed: history }
+        Self { first: index, count: 1, failures: 1, ended: Ended::Alike(error), attempts: count_of(&history), failed: history }
     }
 
     /// The bytes that the block holds, about.

@@ -117,9 +117,10 @@ fn results(
         .map(|job| job.options.output);
     let history = dispatcher.broker.history(id, chunk).to_vec();
     let mut retried: Vec<(u32, Cause, u64)> = Vec::new();
-    let mut seen = 0u32;
+    let (mut seen, mut failures) = (0u32, 0u32);
     for outcome in OutcomeReader::new(outcomes) {
         let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
+        failures += u32::from(is_failure(&outcome));
         check(&outcome, output, dispatcher.options.component.limits().result_bytes)?;
         if let Some(cause) = dispatcher.options.retried.cause(&outcome) {
             retried.push((seen, cause, ns));
@@ -131,7 +132,7 @@ fn results(
     }
     if retried.is_empty() {
         let (job, index) = dispatcher.broker.finished(dispatcher.now(), id, chunk, first, count, nanoseconds)?;
-        dispatcher.deliver(job, Block::outcomes(index, count, outcomes.to_vec(), history));
+        dispatcher.deliver(job, Block::outcomes(index, count, failures, outcomes.to_vec(), history));
         return Ok(());
     }
     let each = nanoseconds / u64::from(count.max(1));
@@ -150,7 +151,8 @@ fn results(
         };
         let mut one = OutcomeWriter::default();
         one.push(ns, &outcome);
-        dispatcher.deliver(job, Block::outcomes(index, 1, one.bytes().to_vec(), history.clone()));
+        dispatcher
+            .deliver(job, Block::outcomes(index, 1, u32::from(is_failure(&outcome)), one.bytes().to_vec(), history.clone()));
     }
     Ok(())
 }
@@ -170,6 +172,10 @@ impl Retried {
             | Outcome::Invalid { .. } => None,
         }
     }
+}
+
+fn is_failure(outcome: &Outcome<'_>) -> bool {
+    !matches!(outcome, Outcome::Ok(_) | Outcome::Cancelled)
 }
 
 /// Whether an outcome may be believed to be what an honest worker sends, and may be printed.

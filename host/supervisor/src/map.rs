@@ -29,9 +29,11 @@ impl<I: Iterator<Item: Serialize>> Source for Values<I> {
         while items.count() < tasks && items.bytes().len() < bytes {
             let Some(value) = self.values.next() else { return Supply::End };
             self.json.clear();
-            // What can't be written as JSON, or is too long, arrives as an input that does not fit: that task fails, with its place.
-            if serde_json::to_writer(&mut self.json, &value).is_err() || self.json.len() > self.most {
-                self.json.clear();
+            if let Err(error) = serde_json::to_writer(&mut self.json, &value) {
+                return Supply::Bad(format!("it can't be written as JSON: {error}"));
+            }
+            if self.json.len() > self.most {
+                return Supply::Bad(format!("it is longer than {} bytes", self.most));
             }
             items.push(&self.json);
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use taskcell_broker::{Chunk, Reorder};
-use taskcell_wire::limits::CHUNK_BYTES;
+use taskcell_wire::limits::{CHUNK_BYTES, CHUNK_TASKS};
 use taskcell_wire::{ItemWriter, JobId, TaskIndex};
 
 use crate::delivery::Block;
@@ -23,12 +23,14 @@ const WINDOW_BYTES: usize = 64 << 20;
 const WINDOW_CHUNKS: usize = 4096;
 
 /// What a [`Source`] says after it was asked for inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Supply {
     /// There may be more at once.
     More,
     /// There is nothing now; the source rings a [`Bell`] when there is.
     Later,
+    /// After those that were added comes one that can't be used, and why: its task ends as [`TaskError::Invalid`] without running.
+    Bad(String),
     /// There will be no more.
     End,
 }
@@ -71,9 +73,9 @@ pub struct Mapping<S> {
     options: MappingOptions,
     order: Reorder<Block>,
     supply: Supply,
-    /// Tasks submitted, and tasks whose ends came from the dispatcher.
     submitted: u64,
-    ended: u64,
+    /// Tasks that ended badly, whether taken or not.
+    failures: u64,
     /// Tasks whose ends were taken.
     taken: u64,
     waiting_bytes: usize,
@@ -104,7 +106,7 @@ impl<S: Source> Mapping<S> {
             order: Reorder::default(),
             supply: Supply::More,
             submitted: 0,
-            ended: 0,
+            failures: 0,
             taken: 0,
             waiting_bytes: 0,
         }
@@ -125,6 +127,12 @@ impl<S: Source> Mapping<S> {
     #[must_use]
     pub fn submitted(&self) -> u64 {
         self.submitted
+    }
+
+    /// How many tasks ended badly so far, those included whose ends wait for an earlier one's. Cancelled ones do not count.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failures
     }
 
     /// The next block of ends, in order if asked for; waits for it, feeding the workers meanwhile.
@@ -155,11 +163,7 @@ impl<S: Source> Mapping<S> {
     fn step(&mut self, dispatcher: &mut Dispatcher) -> Option<Next> {
         let stopped = loop {
             match self.sink.pop() {
-                Ok(Some(block)) => {
-                    self.ended += u64::from(block.count);
-                    self.waiting_bytes += block.bytes();
-                    self.order.push(block.first, block.count, block);
-                }
+                Ok(Some(block)) => self.take_in(block),
                 Ok(None) => break None,
                 Err(error) => break Some(error),
             }
@@ -179,6 +183,12 @@ impl<S: Source> Mapping<S> {
         }
     }
 
+    fn take_in(&mut self, block: Block) {
+        self.failures += u64::from(block.failures);
+        self.waiting_bytes += block.bytes();
+        self.order.push(block.first, block.count, block);
+    }
+
     /// Gives the dispatcher chunks while it wants them, the source has inputs and the window is open.
     fn feed(&mut self, dispatcher: &mut Dispatcher) {
         if self.supply == Supply::Later {
@@ -187,12 +197,18 @@ impl<S: Source> Mapping<S> {
         while self.supply == Supply::More && dispatcher.wants_more() && self.is_open() {
             let tasks = self.options.chunk.unwrap_or_else(|| dispatcher.chunk_tasks(self.task));
             let mut items = ItemWriter::default();
-            self.supply = self.source.supply(&mut items, tasks.max(1), CHUNK_BYTES);
+            self.supply = self.source.supply(&mut items, tasks.clamp(1, CHUNK_TASKS), CHUNK_BYTES);
             let (items, count) = items.into_parts();
             if count > 0 {
                 let first = self.submitted;
                 self.submitted += u64::from(count);
                 dispatcher.submit(Chunk { job: self.job, first, count, items, history: Vec::new() });
+            }
+            if let Supply::Bad(why) = &mut self.supply {
+                let text = std::mem::take(why);
+                self.supply = Supply::More;
+                self.take_in(Block::untried(self.submitted, 1, TaskError::Invalid { text }));
+                self.submitted += 1;
             }
         }
         dispatcher.flush();

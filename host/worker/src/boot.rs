@@ -35,7 +35,7 @@ pub fn worker() -> Result<(), WorkerError> {
     let ready = read_boot(&outbox, &mut buffer).and_then(|boot| {
         let cap = boot.limits.frame_bytes();
         let socket = outbox.socket().try_clone().map_err(WorkerError::Code)?;
-        outbox = Arc::new(Outbox::new(socket, cap, boot.limits.log_bytes, boot.send_printed));
+        outbox = Arc::new(Outbox::new(socket, cap, boot.limits.log_bytes, false));
         buffer.set_cap(cap);
         get_ready(boot, code, &outbox, page)
     });
@@ -69,6 +69,7 @@ fn get_ready(boot: Box<Boot>, code: OwnedFd, outbox: &Arc<Outbox>, page: Arc<Sha
     let stop = Arc::new(TaskStop::new(Arc::clone(&page)));
     let strictness = if boot.strict { Strictness::Required } else { Strictness::BestEffort };
     let policy = policy(strictness, &boot.grants)?;
+    let send_printed = boot.send_printed;
     let options = GuestOptions {
         interface: boot.interface,
         limits: boot.limits,
@@ -91,6 +92,8 @@ fn get_ready(boot: Box<Boot>, code: OwnedFd, outbox: &Arc<Outbox>, page: Arc<Sha
     watch.idle();
     stop.set_deadline(None);
     outbox.send(&FromWorker::Ready(Ready { version: PROTOCOL_VERSION, layers: report(confined.layers()) }))?;
+    // What the component printed while its first instance was made belongs to no task.
+    outbox.print(send_printed);
     Ok(RunLoop { guest, outbox: Arc::clone(outbox), stop, watch, page })
 }
 

@@ -61,6 +61,11 @@ impl Outbox {
         Self { socket, waiting: Mutex::new(waiting), broken: AtomicBool::new(false) }
     }
 
+    /// From now on what guests print is sent, or dropped.
+    pub fn print(&self, send: bool) {
+        self.lock().send_printed = send;
+    }
+
     /// The socket, for reading.
     #[must_use]
     pub fn socket(&self) -> &OwnedFd {

@@ -248,7 +248,7 @@ fn a_view_shows_what_is_under_its_prefix_and_allows_what_it_says() {
     assert_eq!(play.call(MapCall::Increment { key: "mine/a", by: 1 }), Err(CallError::Denied));
     assert_eq!(play.get("mine/a"), None);
     assert_eq!(play.view.restrict(MapRights::ALL, "mi"), Err(CallError::Denied), "never wider");
-    assert_eq!(play.view.restrict(MapRights::ALL, "mine/x").unwrap().rights.write, false);
+    assert!(!play.view.restrict(MapRights::ALL, "mine/x").unwrap().rights.write);
     play.view = MapView::default();
     assert!(play.get("other").is_some());
 }

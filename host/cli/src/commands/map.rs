@@ -199,8 +199,7 @@ fn follow(mut mapping: Mapping<Inputs>, mut results: Results, interrupt: &Interr
         }
         match next {
             Next::Block(block) => {
-                let source = mapping.source();
-                block.each(|end| view.show(end, source, ending, &mut tally, &mut results));
+                block.each(|end| view.show(&end, ending, &mut tally, &mut results));
                 results.pass();
             }
             Next::Timeout => {}
@@ -215,7 +214,7 @@ fn follow(mut mapping: Mapping<Inputs>, mut results: Results, interrupt: &Interr
             ending = true;
             mapping.drain();
         }
-        if !ending && tally.failed > 0 && view.halt != Halt::Never {
+        if !ending && mapping.failures() > 0 && view.halt != Halt::Never {
             ending = true;
             if view.halt == Halt::Now { mapping.cancel() } else { mapping.drain() }
         }
@@ -251,7 +250,7 @@ fn follow(mut mapping: Mapping<Inputs>, mut results: Results, interrupt: &Interr
 
 impl View {
     /// Shows one task's end.
-    fn show(&self, mut end: TaskEnd<'_>, inputs: &mut Inputs, ending: bool, tally: &mut Tally, results: &mut Results) {
+    fn show(&self, end: &TaskEnd<'_>, ending: bool, tally: &mut Tally, results: &mut Results) {
         let index = end.index;
         if ending && matches!(end.result, Err(TaskError::Cancelled)) {
             tally.skipped += 1;
@@ -259,20 +258,15 @@ impl View {
         }
         tally.ended += 1;
         let captured = self.captures.ended(index);
-        if let Err(error) = &mut end.result {
+        if let Err(error) = &end.result {
             tally.failed += 1;
-            if let TaskError::Invalid { text } = error {
-                tally.invalid += 1;
-                if let Some(why) = inputs.bad(index) {
-                    *text = why;
-                }
-            }
+            tally.invalid += u64::from(matches!(error, TaskError::Invalid { .. }));
         }
         if self.records {
-            record::write(&end, self.places.file(index), captured.as_ref(), results.text());
+            record::write(end, self.places.file(index), captured.as_ref(), results.text());
             return;
         }
-        match end.result {
+        match &end.result {
             Ok(json) => {
                 results.text().extend_from_slice(json);
                 results.text().push(b'\n');
