@@ -309,14 +309,13 @@ impl Dispatcher {
                 }
             }
             Effect::Kill(worker, reason) => {
+                if reason == KillReason::NotReady {
+                    // The same code and the same machine: another one would hang alike.
+                    self.boot_failure.get_or_insert(BootFailure::Guest);
+                    self.broker.fail("a worker was not ready in time; do the component's start functions end?".into());
+                }
                 if let Some(link) = self.links.get_mut(&worker) {
-                    link.kill(match reason {
-                        KillReason::Timeout => "because its task ran over its time and did not stop".into(),
-                        KillReason::Cancelled => "because its task was cancelled and did not stop".into(),
-                        KillReason::NotReady => "because it was not ready in time".into(),
-                        KillReason::Violation(violation) => format!("because {violation}"),
-                        KillReason::Shutdown => "because the pool ended".into(),
-                    });
+                    link.kill(reason_text(&reason));
                 }
             }
             Effect::Lost { job, index, history } => self.deliver(job, Block::lost(index, history)),
@@ -385,6 +384,16 @@ impl Dispatcher {
         } else {
             epoll::modify(&self.epoll, link.socket(), data, flags)
         };
+    }
+}
+
+fn reason_text(reason: &KillReason) -> String {
+    match reason {
+        KillReason::Timeout => "because its task ran over its time and did not stop".into(),
+        KillReason::Cancelled => "because its task was cancelled and did not stop".into(),
+        KillReason::NotReady => "because it was not ready in time".into(),
+        KillReason::Violation(violation) => format!("because {violation}"),
+        KillReason::Shutdown => "because the pool ended".into(),
     }
 }
 

@@ -52,3 +52,72 @@ pub enum Interest {
     /// A queue's put would not wait.
     Out,
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use std::fmt::Debug;
+
+    use super::*;
+    use crate::codec::decode;
+
+    /// Comes back as it went, and neither cut short nor with any one byte changed does it do worse than fail.
+    fn travels<'a, M: Serialize + Deserialize<'a> + PartialEq + Debug>(message: &M) {
+        let bytes: &'a [u8] = postcard::to_stdvec(message).unwrap().leak();
+        assert_eq!(decode::<M>(bytes).as_ref(), Ok(message));
+        for at in 0..bytes.len() {
+            assert!(decode::<M>(&bytes[..at]).is_err(), "{message:?} cut at {at}");
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut changed = bytes.to_vec();
+                changed[at] = value;
+                drop(decode::<M>(changed.leak()));
+            }
+        }
+    }
+
+    #[test]
+    fn calls_come_as_they_went() {
+        travels(&QueueCall::Put { message: b"m".into(), timeout: Some(u64::MAX) });
+        travels(&QueueCall::PutMany { messages: Batch(vec![b"a".into(), b"".into()]), timeout: None });
+        travels(&QueueCall::Receive { lease: 5, timeout: Some(0) });
+        travels(&QueueCall::Nack { lease: LeaseId(300), delay: 1 });
+        travels(&PipeCall::Send { message: b"m".into(), timeout: None });
+        travels(&MapCall::Set { key: "k", value: b"v".into(), expires_in: Some(9) });
+        travels(&MapCall::GetMany { keys: Batch(vec!["a", "\u{e9}"]) });
+        travels(&MapCall::SetMany { entries: Batch(vec![("a", b"1".into())]) });
+        travels(&MapCall::Items { prefix: "p", cursor: Some("p1"), limit: 3 });
+        let changes = vec![MapChange::Set("a", b"1".into()), MapChange::Remove("b"), MapChange::Check("c", Some(2))];
+        travels(&MapCall::UpdateMany { changes: Batch(changes) });
+        travels(&MapCall::Increment { key: "n", by: i64::MIN });
+        travels(&LockCall::Acquire { timeout: None });
+        travels(&ConditionCall::Notify { count: Some(1) });
+        travels(&SemaphoreCall::Release { permits: 2 });
+        travels(&EventCall::Wait { timeout: None });
+        travels(&BarrierCall::Wait { timeout: Some(1) });
+    }
+
+    #[test]
+    fn answers_come_as_they_went() {
+        let entry = MapEntry { value: b"v".into(), version: 7 };
+        travels(&QueueReply::Delivery { lease: LeaseId(1), attempt: 2, message: b"m".into() });
+        travels(&QueueReply::Messages(vec![b"a".into(), b"b".into()]));
+        travels(&QueueReply::Rejected(vec![Rejected { message: b"r".into(), attempts: 3 }]));
+        travels(&QueueReply::Counts(QueueCounts { waiting: 1, dropped: 2, ..QueueCounts::default() }));
+        travels(&PipeReply::Message(b"m".into()));
+        travels(&MapReply::Entries(vec![None, Some(entry.clone())]));
+        travels(&MapReply::Swap(Swap::Stale(Some(entry.clone()))));
+        travels(&MapReply::Items { items: vec![MapItem { key: "k".into(), entry }], next: Some("k".into()) });
+        travels(&LockReply::Woken { notified: true, acquired: Acquired::Abandoned });
+        travels(&Err::<SemaphoreReply, _>(CallError::Quota("x".into())));
+    }
+
+    #[test]
+    fn rights_are_only_ever_narrowed() {
+        let get = QueueRights { get: true, put: false };
+        assert_eq!(get.and(QueueRights::ALL), get);
+        assert!(QueueRights::ALL.include(get) && !get.include(QueueRights::ALL));
+        let read = MapRights { read: true, write: false };
+        assert_eq!(read.and(MapRights::ALL), read);
+        assert!(read.include(MapCall::Len.needs()) && !read.include(MapCall::Clear.needs()));
+    }
+}

@@ -19,7 +19,7 @@ pub(crate) const VARIABLE: &str = "double";
 /// Told before ready: the order, and what the supervisor says of it.
 pub(crate) const TOLD: &[(&str, &str)] = &[
     ("results", "it spoke out of turn"),
-    ("printed", "it answered for a chunk that it was not running"),
+    ("printed", "it spoke out of turn"),
     ("garbage", "it sent bytes that are no message"),
     ("a frame longer than boot needs", "it sent bytes that are no message"),
     ("half a frame and the end", "exited with code 3"),

@@ -93,7 +93,9 @@ fn a_flood_costs_no_memory() {
         let grown = resident().saturating_sub(before);
         assert!(grown < 64 * MIB, "the supervisor grew by {} MiB", grown / MIB);
     }
-    assert_eq!(flood.wait(Some(Duration::ZERO)), Some(Err(TaskError::TimedOut)));
+    let ended = flood.wait(Some(Duration::ZERO));
+    let limit = |text: &str| text.contains("it sent more than its limits allow");
+    assert!(matches!(&ended, Some(Err(TaskError::Lost { text })) if limit(text)), "{ended:?}");
     probe(&pool);
 }
 
@@ -152,7 +154,8 @@ fn a_worker_reaches_no_terminal() {
         pool
     };
     drop(theirs);
-    std::io::Write::write_all(&mut &ours, b"secret").unwrap();
+    // Fails when no worker holds the other end, which is as it should be.
+    let _ = std::io::Write::write_all(&mut &ours, b"secret");
     let answers = [order(&pool, flood("a line for the terminal")), order(&pool, flood("what is typed"))];
     let mut bytes = [0; 64];
     let read = std::io::Read::read(&mut &ours, &mut bytes).unwrap_or(0);

@@ -149,7 +149,7 @@ pub(crate) const LIES: &[Lie] = &[
         Then::Stay
     }),
     ("silence", End::TimedOut, |_, _| Then::Stay),
-    ("printing for ever", End::TimedOut, |double, at| {
+    ("printing for ever", End::Lost("it sent more than its limits allow"), |double, at| {
         loop {
             double.print(at.chunk, at.place, &[b'x'; 1000]);
         }
