@@ -141,6 +141,10 @@ impl Holders {
         random.pick(&self.alive).unwrap_or(0)
     }
 
+    pub(crate) fn all(&self) -> Vec<u64> {
+        self.alive.clone()
+    }
+
     /// One ends, and another begins in its place.
     pub(crate) fn replace(&mut self, random: &mut Random) -> (u64, u64) {
         let at = usize::try_from(random.below(self.alive.len() as u64)).unwrap_or(0);
