@@ -14,6 +14,16 @@ pub enum EngineError {
     /// Compiled code could not be loaded.
     #[error("load compiled code: {0}")]
     Load(String),
+    /// The component wants more from the start than it may have.
+    #[error("load the component within its {limit} limit ({option} raises it): {text}")]
+    OverLimit {
+        /// Which limit.
+        limit: &'static str,
+        /// The option that raises it.
+        option: &'static str,
+        /// The engine's words.
+        text: String,
+    },
     /// The guest's imports could not be provided.
     #[error("link the component: {0}")]
     Link(String),

@@ -22,5 +22,17 @@ pub(crate) fn load(engine: &Engine, code: &File) -> Result<Component, EngineErro
     // - They can't change: the supervisor sealed the memory file against writing, growing and shrinking before it passed it on.
     // - Should a hostile component have taken over the compile child, the code is hostile. It then runs in a worker only, which
     //   is confined as if it ran native code of an attacker; the supervisor never loads code.
-    unsafe { Component::deserialize_file(engine, path) }.map_err(|error| EngineError::Load(one_line(&error)))
+    unsafe { Component::deserialize_file(engine, path) }.map_err(|error| refused(&one_line(&error)))
+}
+
+/// The engine checks a component's fixed needs against its pool when it loads it; a limit of ours then has the pool's words.
+fn refused(text: &str) -> EngineError {
+    let limit =
+        [("memory", "memory", "--memory"), ("table", "table", "--max-table"), ("instances", "instances", "--max-instances")]
+            .into_iter()
+            .find(|(word, _, _)| text.contains("pooling allocator") && text.contains(word));
+    match limit {
+        Some((_, limit, option)) => EngineError::OverLimit { limit, option, text: text.to_owned() },
+        None => EngineError::Load(text.to_owned()),
+    }
 }

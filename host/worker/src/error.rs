@@ -60,7 +60,9 @@ impl WorkerError {
     pub fn boot_failure(&self) -> BootFailure {
         match self {
             Self::Confine(_) => BootFailure::Sandbox,
-            Self::Engine(EngineError::Instantiate(_) | EngineError::Link(_) | EngineError::Load(_)) => BootFailure::Guest,
+            Self::Engine(
+                EngineError::Instantiate(_) | EngineError::Link(_) | EngineError::Load(_) | EngineError::OverLimit { .. },
+            ) => BootFailure::Guest,
             Self::Engine(
                 EngineError::Refused(_) | EngineError::Configure(_) | EngineError::Mismatch | EngineError::Describe(_),
             )
