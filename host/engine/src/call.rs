@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use taskcell_wire::{Encoding, Interface, Limit, Limits, Signature, TrapKind, TypeDef, TypeId, TypeTable};
+use taskcell_wire::{Encoding, Interface, Limit, Limits, Signature, TrapKind, TypeDef, TypeId};
 use tokio::runtime::Runtime;
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Func, Instance, TypedFunc};
@@ -45,8 +45,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(task: &Signature, has_handle: &[bool], export: Option<ComponentExportIndex>) -> Self {
-        let gives_handle = task.result.and_then(|ty| has_handle.get(ty.0 as usize).copied()).unwrap_or(false);
+    pub(crate) fn new(task: &Signature, handles: &[bool], export: Option<ComponentExportIndex>) -> Self {
+        let gives_handle = task.result.and_then(|ty| handles.get(ty.0 as usize).copied()).unwrap_or(false);
         Self { export, is_async: task.is_async, gives_handle, concurrent: OnceLock::new() }
     }
 
@@ -130,42 +130,6 @@ impl Live {
     }
 }
 
-/// For each type of a table, whether there is a handle in it.
-pub(crate) fn has_handle(types: &TypeTable) -> Vec<bool> {
-    let mut found: Vec<bool> = Vec::with_capacity(types.len());
-    let ids = (0..).map(TypeId).map_while(|id| types.get(id));
-    for def in ids {
-        // Parts come before their whole.
-        let has = |part: &TypeId| found.get(part.0 as usize).copied().unwrap_or(true);
-        let of = match def {
-            TypeDef::Handle(_) => true,
-            TypeDef::List(part) | TypeDef::FixedList(part, _) | TypeDef::Option(part) => has(part),
-            TypeDef::Map(key, value) => has(key) || has(value),
-            TypeDef::Record(fields) => fields.iter().any(|(_, part)| has(part)),
-            TypeDef::Tuple(parts) => parts.iter().any(has),
-            TypeDef::Variant(cases) => cases.iter().filter_map(|(_, part)| part.as_ref()).any(has),
-            TypeDef::Result { ok, error } => ok.iter().chain(error).any(has),
-            TypeDef::Bool
-            | TypeDef::U8
-            | TypeDef::U16
-            | TypeDef::U32
-            | TypeDef::U64
-            | TypeDef::S8
-            | TypeDef::S16
-            | TypeDef::S32
-            | TypeDef::S64
-            | TypeDef::F32
-            | TypeDef::F64
-            | TypeDef::Char
-            | TypeDef::String
-            | TypeDef::Enum(_)
-            | TypeDef::Flags(_) => false,
-        };
-        found.push(of);
-    }
-    found
-}
-
 /// Reads an input as a task's arguments; `values` holds those that are read from JSON.
 pub(crate) fn arguments<'a>(
     interface: &Interface,
@@ -226,26 +190,4 @@ pub(crate) fn write(
         | ValueErrorKind::TooDeep
         | ValueErrorKind::NotUtf8 => Failure::Trapped(TrapKind::Abi, error.to_string()),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-    use super::*;
-
-    #[test]
-    fn a_handle_is_found_however_deep_it_is() {
-        let mut types = TypeTable::default();
-        let byte = types.add(TypeDef::U8).unwrap();
-        let handle = types.add(TypeDef::Handle("stream<u8>".into())).unwrap();
-        let bytes = types.add(TypeDef::List(byte)).unwrap();
-        let list = types.add(TypeDef::List(handle)).unwrap();
-        let result = types.add(TypeDef::Result { ok: Some(bytes), error: Some(list) }).unwrap();
-        let plain = types.add(TypeDef::Variant(vec![("a".into(), None), ("b".into(), Some(bytes))])).unwrap();
-        let found = has_handle(&types);
-        assert_eq!(
-            [byte, handle, bytes, list, result, plain].map(|ty| found[ty.0 as usize]),
-            [false, true, false, true, true, false]
-        );
-    }
 }

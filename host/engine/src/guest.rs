@@ -108,8 +108,8 @@ impl Guest {
             return Err(EngineError::Mismatch);
         }
         let pre = linker.instantiate_pre(&component).map_err(|error| EngineError::Link(one_line(&error)))?;
-        let has_handle = call::has_handle(&options.interface.types);
-        let entry = |task| Entry::new(task, &has_handle, export_index(&component, &task.name));
+        let handles = options.interface.types.handles();
+        let entry = |task| Entry::new(task, &handles, export_index(&component, &task.name));
         let entries = options.interface.tasks.iter().map(entry).collect();
         let runtime = if concurrent {
             let built = tokio::runtime::Builder::new_current_thread().build();

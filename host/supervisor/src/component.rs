@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use taskcell_engine::values;
 use taskcell_sandbox::Strictness;
-use taskcell_wire::{Interface, Limits, Signature, TaskIndex, TypeDef, TypeId, TypeTable};
+use taskcell_wire::{Interface, Limits, Signature, TaskIndex};
 
 use crate::cache::{Cache, Key};
 use crate::error::Error;
@@ -178,8 +178,9 @@ impl Component {
         let types = &self.inner.interface.types;
         let params = signature.params.iter().map(|(name, ty)| (format!("parameter {name}"), *ty));
         let result = signature.result.iter().map(|ty| ("result".to_owned(), *ty));
+        let handles = types.handles();
         for (part, ty) in params.chain(result) {
-            if holds_handle(types, ty) {
+            if handles.get(ty.0 as usize).copied().unwrap_or(true) {
                 let ty = values::type_text(types, ty);
                 return Err(Error::NotRunnable { task: signature.name.clone(), part, ty });
             }
@@ -196,43 +197,6 @@ impl Component {
         values::check_json(&self.inner.interface.types, signature, json)
             .map_err(|error| Error::Input { task: signature.name.clone(), why: error.to_string() })
     }
-}
-
-/// Whether a value of the type has a handle in it. A type names only earlier ones, so one pass over the table up to it is enough.
-fn holds_handle(types: &TypeTable, ty: TypeId) -> bool {
-    let mut holds: Vec<bool> = Vec::new();
-    for at in 0..=ty.0 {
-        let part = |ty: &TypeId| holds.get(ty.0 as usize).copied().unwrap_or(false);
-        let held = match types.get(TypeId(at)) {
-            Some(TypeDef::Handle(_)) => true,
-            Some(TypeDef::List(t) | TypeDef::FixedList(t, _) | TypeDef::Option(t)) => part(t),
-            Some(TypeDef::Map(k, v)) => part(k) || part(v),
-            Some(TypeDef::Record(fields)) => fields.iter().any(|(_, t)| part(t)),
-            Some(TypeDef::Tuple(parts)) => parts.iter().any(part),
-            Some(TypeDef::Variant(cases)) => cases.iter().filter_map(|(_, t)| t.as_ref()).any(part),
-            Some(TypeDef::Result { ok, error }) => [ok, error].into_iter().flatten().any(part),
-            Some(
-                TypeDef::Bool
-                | TypeDef::U8
-                | TypeDef::U16
-                | TypeDef::U32
-                | TypeDef::U64
-                | TypeDef::S8
-                | TypeDef::S16
-                | TypeDef::S32
-                | TypeDef::S64
-                | TypeDef::F32
-                | TypeDef::F64
-                | TypeDef::Char
-                | TypeDef::String
-                | TypeDef::Enum(_)
-                | TypeDef::Flags(_),
-            )
-            | None => false,
-        };
-        holds.push(held);
-    }
-    holds.last().copied().unwrap_or(false)
 }
 
 /// The names most like `name`, best first; all of them if none is alike and they are few.

@@ -106,6 +106,19 @@ impl TypeTable {
         depths.into_iter().max().unwrap_or(0)
     }
 
+    /// For each type, whether there is a handle in it: something that can't be given as a value.
+    #[must_use]
+    pub fn handles(&self) -> Vec<bool> {
+        let mut found: Vec<bool> = Vec::with_capacity(self.defs.len());
+        for def in &self.defs {
+            let mut holds = matches!(def, TypeDef::Handle(_));
+            // Parts come before their whole; one that does not is as bad as a handle.
+            parts(def, |part| holds |= found.get(part.0 as usize).copied().unwrap_or(true));
+            found.push(holds);
+        }
+        found
+    }
+
     /// Checks a table that was received: every part earlier than its whole, sizes within the caps.
     ///
     /// # Errors
@@ -278,6 +291,17 @@ mod tests {
         let table = TypeTable { defs: vec![TypeDef::List(TypeId(0))] };
         assert_eq!(table.check(), Err(WireError::BadTypes("a type names a later one")));
         assert!(TypeTable::default().add(TypeDef::Option(TypeId(7))).is_err());
+    }
+
+    #[test]
+    fn a_handle_is_found_in_whatever_holds_it() {
+        let mut table = TypeTable::default();
+        let plain = table.add(TypeDef::U8).unwrap();
+        let handle = table.add(TypeDef::Handle("own<queue>".into())).unwrap();
+        let list = table.add(TypeDef::List(handle)).unwrap();
+        table.add(TypeDef::Record(vec![("a".into(), plain), ("b".into(), list)])).unwrap();
+        table.add(TypeDef::Option(plain)).unwrap();
+        assert_eq!(table.handles(), [false, true, true, true, false]);
     }
 
     #[test]
