@@ -28,6 +28,8 @@ use crate::options::{JobOptions, PoolOptions, Verdict};
 use crate::restart::{Restart, RestartPolicy};
 use crate::time::{Duration, Now};
 
+mod assign;
+mod clock;
 mod death;
 
 #[derive(Debug)]
@@ -54,10 +56,6 @@ struct Flight {
     since: Now,
     stop_sent: Option<Now>,
 }
-
-/// How long a worker may take to get ready. Its guest's start functions run then, and it stops those itself after 20 seconds; this is
-/// for one that does not.
-const BOOT: Duration = Duration::from_millis(30_000);
 
 #[derive(Debug)]
 enum Slot {
@@ -377,50 +375,6 @@ impl Pool {
         }
     }
 
-    /// Time passed: delayed attempts become due, workers are started again, tasks that did not stop lose their worker.
-    pub fn tick(&mut self, now: Now) {
-        if self.failed {
-            return;
-        }
-        while let Some(entry) = self.delayed.first_entry() {
-            if entry.key().0 > now {
-                break;
-            }
-            let chunk = entry.remove();
-            self.pending.push_front(chunk);
-        }
-        self.let_go();
-        for slot in &mut self.slots {
-            if let Slot::Empty { respawn } = slot
-                && *respawn <= now
-            {
-                let id = WorkerId(self.next_worker);
-                self.next_worker += 1;
-                *slot = Slot::Starting { id, since: now };
-                self.effects.push(Effect::Spawn(id));
-            }
-        }
-        let overdue: Vec<(WorkerId, KillReason)> =
-            self.deadlines().filter(|(at, _, _)| *at <= now).map(|(_, id, reason)| (id, reason)).collect();
-        for (id, reason) in overdue {
-            self.kill(id, reason);
-        }
-        self.assign(now);
-    }
-
-    /// When [`tick`](Self::tick) has something to do; `None`: only after another event.
-    #[must_use]
-    pub fn next_tick(&self) -> Option<Now> {
-        if self.failed {
-            return None;
-        }
-        let delayed = self.delayed.keys().next().map(|(at, _)| *at);
-        let respawn =
-            self.slots.iter().filter_map(|slot| if let Slot::Empty { respawn } = slot { Some(*respawn) } else { None }).min();
-        let deadline = self.deadlines().map(|(at, _, _)| at).min();
-        [delayed, respawn, deadline].into_iter().flatten().min()
-    }
-
     /// Whether the pool gave up.
     #[must_use]
     pub fn has_failed(&self) -> bool {
@@ -435,38 +389,6 @@ impl Pool {
             self.delayed.clear();
             self.effects.push(Effect::Failed(why));
         }
-    }
-
-    /// When the front task of each worker has to have ended, with its grace, and when a starting one has to be ready.
-    fn deadlines(&self) -> impl Iterator<Item = (Now, WorkerId, KillReason)> + '_ {
-        let grace = self.options.grace;
-        self.slots.iter().filter_map(move |slot| {
-            let worker = match slot {
-                Slot::Ready(worker) => worker,
-                Slot::Starting { id, since } => return Some((since.plus(BOOT), *id, KillReason::NotReady)),
-                Slot::Empty { .. } | Slot::Closed(_) => return None,
-            };
-            let flight = worker.flights.front().filter(|_| worker.killed.is_none())?;
-            if let Some(stop) = flight.stop_sent {
-                return Some((stop.max(flight.since).plus(grace), worker.id, KillReason::Cancelled));
-            }
-            let timeout = self.jobs.get(&flight.chunk.job)?.options.timeout?;
-            Some((flight.since.plus(timeout).plus(grace), worker.id, KillReason::Timeout))
-        })
-    }
-
-    fn kill(&mut self, id: WorkerId, reason: KillReason) {
-        let Some(slot) = self.slots.iter_mut().find(|slot| slot.id() == Some(id)) else { return };
-        match slot {
-            Slot::Ready(worker) if worker.killed.is_some() => return,
-            Slot::Ready(worker) => worker.killed = Some(reason.clone()),
-            // It will not be ready any more.
-            Slot::Starting { .. } => {
-                *slot = Slot::Ready(Worker { id, flights: VecDeque::new(), tasks: 0, killed: Some(reason.clone()) });
-            }
-            Slot::Closed(_) | Slot::Empty { .. } => {}
-        }
-        self.effects.push(Effect::Kill(id, reason));
     }
 
     fn worker(&self, id: WorkerId) -> Option<&Worker> {
@@ -512,37 +434,6 @@ impl Pool {
                     self.effects.push(stop);
                 }
             }
-        }
-    }
-
-    /// Gives what waits to workers with room, the emptiest first. In a pool that failed nothing waits.
-    fn assign(&mut self, now: Now) {
-        self.fill(now);
-        self.let_go();
-    }
-
-    fn fill(&mut self, now: Now) {
-        while let Some(chunk) = self.pending.front() {
-            let Some(job) = self.jobs.get(&chunk.job) else {
-                if let Some(chunk) = self.pending.pop_front() {
-                    self.cancelled(&chunk);
-                }
-                continue;
-            };
-            let estimate = self.estimates.get(&job.options.task).copied().unwrap_or_default();
-            let free = self.slots.iter_mut().filter_map(|slot| match slot {
-                Slot::Ready(worker) if worker.killed.is_none() && estimate.has_room(worker.flights.len(), worker.tasks) => {
-                    Some(worker)
-                }
-                Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting { .. } | Slot::Closed(_) => None,
-            });
-            let Some(worker) = free.min_by_key(|worker| (worker.tasks, worker.id)) else { return };
-            let Some(chunk) = self.pending.pop_front() else { return };
-            let id = ChunkId(self.next_chunk);
-            self.next_chunk += 1;
-            worker.tasks = worker.tasks.saturating_add(chunk.count);
-            worker.flights.push_back(Flight { id, chunk, done: 0, since: now, stop_sent: None });
-            self.effects.push(Effect::Send(worker.id, id));
         }
     }
 

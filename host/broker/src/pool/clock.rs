@@ -1,0 +1,91 @@
+//! What time brings: attempts that were put off, workers to start again, and workers to kill because something did not end.
+
+use std::collections::VecDeque;
+
+use taskcell_wire::WorkerId;
+
+use super::{Pool, Slot, Worker};
+use crate::effect::{Effect, KillReason};
+use crate::time::{Duration, Now};
+
+/// How long a worker may take to get ready. Its guest's start functions run then, and it stops those itself after 20 seconds; this is
+/// for one that does not.
+const BOOT: Duration = Duration::from_millis(30_000);
+
+impl Pool {
+    /// Time passed: delayed attempts become due, workers are started again, tasks that did not stop lose their worker.
+    pub fn tick(&mut self, now: Now) {
+        if self.failed {
+            return;
+        }
+        while let Some(entry) = self.delayed.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let chunk = entry.remove();
+            self.pending.push_front(chunk);
+        }
+        self.let_go();
+        for slot in &mut self.slots {
+            if let Slot::Empty { respawn } = slot
+                && *respawn <= now
+            {
+                let id = WorkerId(self.next_worker);
+                self.next_worker += 1;
+                *slot = Slot::Starting { id, since: now };
+                self.effects.push(Effect::Spawn(id));
+            }
+        }
+        let overdue: Vec<(WorkerId, KillReason)> =
+            self.deadlines().filter(|(at, _, _)| *at <= now).map(|(_, id, reason)| (id, reason)).collect();
+        for (id, reason) in overdue {
+            self.kill(id, reason);
+        }
+        self.assign(now);
+    }
+
+    /// When [`tick`](Self::tick) has something to do; `None`: only after another event.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<Now> {
+        if self.failed {
+            return None;
+        }
+        let delayed = self.delayed.keys().next().map(|(at, _)| *at);
+        let respawn =
+            self.slots.iter().filter_map(|slot| if let Slot::Empty { respawn } = slot { Some(*respawn) } else { None }).min();
+        let deadline = self.deadlines().map(|(at, _, _)| at).min();
+        [delayed, respawn, deadline].into_iter().flatten().min()
+    }
+
+    /// When the front task of each worker has to have ended, with its grace, and when a starting one has to be ready.
+    fn deadlines(&self) -> impl Iterator<Item = (Now, WorkerId, KillReason)> + '_ {
+        let grace = self.options.grace;
+        self.slots.iter().filter_map(move |slot| {
+            let worker = match slot {
+                Slot::Ready(worker) => worker,
+                Slot::Starting { id, since } => return Some((since.plus(BOOT), *id, KillReason::NotReady)),
+                Slot::Empty { .. } | Slot::Closed(_) => return None,
+            };
+            let flight = worker.flights.front().filter(|_| worker.killed.is_none())?;
+            if let Some(stop) = flight.stop_sent {
+                return Some((stop.max(flight.since).plus(grace), worker.id, KillReason::Cancelled));
+            }
+            let timeout = self.jobs.get(&flight.chunk.job)?.options.timeout?;
+            Some((flight.since.plus(timeout).plus(grace), worker.id, KillReason::Timeout))
+        })
+    }
+
+    pub(super) fn kill(&mut self, id: WorkerId, reason: KillReason) {
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.id() == Some(id)) else { return };
+        match slot {
+            Slot::Ready(worker) if worker.killed.is_some() => return,
+            Slot::Ready(worker) => worker.killed = Some(reason.clone()),
+            // It will not be ready any more.
+            Slot::Starting { .. } => {
+                *slot = Slot::Ready(Worker { id, flights: VecDeque::new(), tasks: 0, killed: Some(reason.clone()) });
+            }
+            Slot::Closed(_) | Slot::Empty { .. } => {}
+        }
+        self.effects.push(Effect::Kill(id, reason));
+    }
+}
