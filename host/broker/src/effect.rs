@@ -15,8 +15,6 @@ pub enum KillReason {
     NotReady,
     /// It broke the protocol; how.
     Violation(Violation),
-    /// The pool ends.
-    Shutdown,
 }
 
 /// What a worker did that none may do.

@@ -287,7 +287,7 @@ impl Pool {
         let cause = match &worker.killed {
             Some(KillReason::Timeout) => Cause::Timeout,
             Some(KillReason::Violation(violation)) => Cause::Death(format!("killed because {violation}")),
-            Some(KillReason::Cancelled | KillReason::NotReady | KillReason::Shutdown) | None => Cause::Death(death.clone()),
+            Some(KillReason::Cancelled | KillReason::NotReady) | None => Cause::Death(death.clone()),
         };
         self.take_apart(now, worker, &Attempt { pid, cause, ran: Duration(0) }, running);
         match restart {

@@ -117,13 +117,10 @@ impl Dispatcher {
         };
         dispatcher.broker.start(dispatcher.now());
         dispatcher.carry_out();
-        match dispatcher.failure.take() {
+        match &dispatcher.failure {
             // Not one worker could be started, and retrying would not help.
-            Some(failure) if dispatcher.links.is_empty() => Err(Error::Stopped(failure.text)),
-            failure => {
-                dispatcher.failure = failure;
-                Ok(dispatcher)
-            }
+            Some(failure) if dispatcher.links.is_empty() => Err(Error::Stopped(failure.text.clone())),
+            Some(_) | None => Ok(dispatcher),
         }
     }
 
@@ -218,8 +215,8 @@ impl Dispatcher {
         let Some(mut link) = self.links.remove(&id) else { return };
         if flags.contains(EventFlags::OUT) {
             link.send();
-            if !link.has_out() {
-                self.watch(&link, id, false, false);
+            if !link.is_full() {
+                watch(&self.epoll, &link, id, false, false);
             }
         }
         let mut ended = false;
@@ -282,14 +279,12 @@ impl Dispatcher {
     /// Carries out the broker's effects, and writes what waits for each worker.
     fn carry_out(&mut self) {
         self.perform();
-        let waiting: Vec<WorkerId> = self.links.iter().filter(|(_, link)| link.has_out()).map(|(id, _)| *id).collect();
-        for id in waiting {
-            let Some(mut link) = self.links.remove(&id) else { continue };
+        // A full socket tells when it has room again; until then trying is of no use.
+        for (id, link) in self.links.iter_mut().filter(|(_, link)| link.has_out() && !link.is_full()) {
             link.send();
-            if link.has_out() {
-                self.watch(&link, id, true, false);
+            if link.is_full() {
+                watch(&self.epoll, link, *id, true, false);
             }
-            self.links.insert(id, link);
         }
     }
 
@@ -330,7 +325,7 @@ impl Dispatcher {
         let spawned = Link::spawn(self.options.component.code(), &self.options.boot, self.options.strictness);
         match spawned {
             Ok(link) => {
-                self.watch(&link, id, false, true);
+                watch(&self.epoll, &link, id, false, true);
                 self.links.insert(id, link);
             }
             // Out of processes or descriptors: as good as a worker that died at once, with its pauses and its end.
@@ -374,17 +369,15 @@ impl Dispatcher {
         self.carry_out();
         self.links.clear();
     }
+}
 
-    fn watch(&self, link: &Link, id: WorkerId, writable: bool, new: bool) {
-        let flags = if writable { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
-        let data = EventData::new_u64(id.0);
-        // These fail for want of kernel memory only; the worker then looks stuck and its task runs into its time.
-        let _ = if new {
-            epoll::add(&self.epoll, link.socket(), data, flags)
-        } else {
-            epoll::modify(&self.epoll, link.socket(), data, flags)
-        };
-    }
+/// Has epoll tell of a worker's socket; `new` if it does not yet.
+fn watch(epoll: &OwnedFd, link: &Link, id: WorkerId, writable: bool, new: bool) {
+    let flags = if writable { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
+    let data = EventData::new_u64(id.0);
+    let socket = link.socket();
+    // These fail for want of kernel memory only; the worker then looks stuck and its task runs into its time.
+    let _ = if new { epoll::add(epoll, socket, data, flags) } else { epoll::modify(epoll, socket, data, flags) };
 }
 
 fn reason_text(reason: &KillReason) -> String {
@@ -393,7 +386,6 @@ fn reason_text(reason: &KillReason) -> String {
         KillReason::Cancelled => "because its task was cancelled and did not stop".into(),
         KillReason::NotReady => "because it was not ready in time".into(),
         KillReason::Violation(violation) => format!("because {violation}"),
-        KillReason::Shutdown => "because the pool ended".into(),
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Link {
     /// Frames to send; `sent` bytes of them are gone.
     out: Vec<u8>,
     sent: usize,
+    /// The socket took less than there was; it will tell when it takes more.
+    full: bool,
     /// Whether it said ready and was checked.
     pub(crate) ready: bool,
     /// The task that printed last, and how many bytes of what it printed came.
@@ -61,6 +63,7 @@ impl Link {
             received: FrameBuffer::new(limits::BOOT_FRAME),
             out: boot.to_vec(),
             sent: 0,
+            full: false,
             ready: false,
             printed: (ChunkId(0), 0, 0),
             killed: None,
@@ -86,13 +89,22 @@ impl Link {
         self.sent < self.out.len()
     }
 
+    /// Whether more can't be sent before the socket is writable again.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
+
     /// Sends what the socket takes now. A worker that is gone shows at the next read.
     pub(crate) fn send(&mut self) {
+        self.full = false;
         while let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) {
             match send(&self.socket, rest, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(count) => self.sent += count,
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return,
+                Err(Errno::AGAIN) => {
+                    self.full = true;
+                    return;
+                }
                 Err(_) => break,
             }
         }

@@ -144,17 +144,25 @@ fn id(at: usize) -> TypeId {
     TypeId(u32::try_from(at).unwrap_or(u32::MAX))
 }
 
-fn parts(def: &TypeDef, mut each: impl FnMut(TypeId)) {
+/// Visits the types that a type is made of and the names that it gives.
+fn visit(def: &TypeDef, mut part: impl FnMut(TypeId), mut name: impl FnMut(&str)) {
     match def {
-        TypeDef::List(t) | TypeDef::FixedList(t, _) | TypeDef::Option(t) => each(*t),
+        TypeDef::List(t) | TypeDef::FixedList(t, _) | TypeDef::Option(t) => part(*t),
         TypeDef::Map(k, v) => {
-            each(*k);
-            each(*v);
+            part(*k);
+            part(*v);
         }
-        TypeDef::Record(fields) => fields.iter().for_each(|(_, t)| each(*t)),
-        TypeDef::Tuple(types) => types.iter().for_each(|t| each(*t)),
-        TypeDef::Variant(cases) => cases.iter().filter_map(|(_, t)| *t).for_each(each),
-        TypeDef::Result { ok, error } => [ok, error].into_iter().filter_map(|t| *t).for_each(each),
+        TypeDef::Record(fields) => fields.iter().for_each(|(field, t)| {
+            name(field);
+            part(*t);
+        }),
+        TypeDef::Tuple(types) => types.iter().for_each(|t| part(*t)),
+        TypeDef::Variant(cases) => cases.iter().for_each(|(case, t)| {
+            name(case);
+            t.iter().for_each(|t| part(*t));
+        }),
+        TypeDef::Result { ok, error } => [ok, error].into_iter().flatten().for_each(|t| part(*t)),
+        TypeDef::Enum(names) | TypeDef::Flags(names) => names.iter().for_each(|each| name(each)),
         TypeDef::Bool
         | TypeDef::U8
         | TypeDef::U16
@@ -168,10 +176,12 @@ fn parts(def: &TypeDef, mut each: impl FnMut(TypeId)) {
         | TypeDef::F64
         | TypeDef::Char
         | TypeDef::String
-        | TypeDef::Enum(_)
-        | TypeDef::Flags(_)
         | TypeDef::Handle(_) => {}
     }
+}
+
+fn parts(def: &TypeDef, each: impl FnMut(TypeId)) {
+    visit(def, each, |_| {});
 }
 
 /// Whether a name is what WIT allows at most: visible ASCII, not endless. Names are printed.
@@ -180,32 +190,10 @@ fn is_plain(name: &str) -> bool {
 }
 
 fn has_plain_names(def: &TypeDef) -> bool {
-    match def {
-        TypeDef::Record(fields) => fields.iter().all(|(name, _)| is_plain(name)),
-        TypeDef::Variant(cases) => cases.iter().all(|(name, _)| is_plain(name)),
-        TypeDef::Enum(names) | TypeDef::Flags(names) => names.iter().all(|name| is_plain(name)),
-        // A description of a type, not a name: `borrow<resource>`, `stream<u8>`.
-        TypeDef::Handle(text) => text.len() <= 1024 && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()),
-        TypeDef::Bool
-        | TypeDef::U8
-        | TypeDef::U16
-        | TypeDef::U32
-        | TypeDef::U64
-        | TypeDef::S8
-        | TypeDef::S16
-        | TypeDef::S32
-        | TypeDef::S64
-        | TypeDef::F32
-        | TypeDef::F64
-        | TypeDef::Char
-        | TypeDef::String
-        | TypeDef::List(_)
-        | TypeDef::FixedList(..)
-        | TypeDef::Tuple(_)
-        | TypeDef::Option(_)
-        | TypeDef::Result { .. }
-        | TypeDef::Map(..) => true,
-    }
+    // A handle's text describes a type (`borrow<resource>`), so it may have spaces.
+    let mut plain = !matches!(def, TypeDef::Handle(text) if !text.split(' ').all(is_plain));
+    visit(def, |_| {}, |name| plain &= is_plain(name));
+    plain
 }
 
 fn check_parts(def: &TypeDef, before: usize) -> Result<(), WireError> {

@@ -300,7 +300,7 @@ impl Naive {
         let cause = match &worker.killed {
             Some(KillReason::Timeout) => Cause::Timeout,
             Some(KillReason::Violation(violation)) => Cause::Death(format!("killed because {violation}")),
-            Some(KillReason::Cancelled | KillReason::NotReady | KillReason::Shutdown) | None => Cause::Death(death.to_owned()),
+            Some(KillReason::Cancelled | KillReason::NotReady) | None => Cause::Death(death.to_owned()),
         };
         let charged = self.charged(&worker, &cause, running);
         let mut paid = None;

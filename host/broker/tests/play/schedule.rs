@@ -101,10 +101,7 @@ impl Play<'_> {
                 Effect::Kill(_, KillReason::Timeout) => self.counts.timeouts += 1,
                 Effect::Kill(_, KillReason::Cancelled) => self.counts.cancel_kills += 1,
                 Effect::Kill(_, KillReason::NotReady) => self.counts.not_ready += 1,
-                Effect::Kill(_, KillReason::Violation(_) | KillReason::Shutdown)
-                | Effect::Spawn(_)
-                | Effect::Send(..)
-                | Effect::Stop(..) => {}
+                Effect::Kill(_, KillReason::Violation(_)) | Effect::Spawn(_) | Effect::Send(..) | Effect::Stop(..) => {}
             }
             self.naive.effect(self.now, effect, &self.pool);
         }
