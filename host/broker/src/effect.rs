@@ -1,7 +1,9 @@
 //! What the broker wants done.
 
+use taskcell_wire::call::{CallError, CallId, Level, Reply, TaskId};
 use taskcell_wire::{ChunkId, JobId, WorkerId};
 
+use crate::broker::PoolId;
 use crate::chunk::Attempt;
 
 /// Why a worker is to be killed.
@@ -15,6 +17,10 @@ pub enum KillReason {
     NotReady,
     /// It broke the protocol; how.
     Violation(Violation),
+    /// A task killed it, or the one that it belongs to ended, or it was let go and did not end.
+    Killed,
+    /// Its pool gave up.
+    Stopped,
 }
 
 /// What a worker did that none may do.
@@ -43,17 +49,20 @@ pub enum Violation {
 /// What to do. Effects are carried out in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Start a worker process under this id.
+    /// Start a worker process under this id; [`Broker::spec`](crate::Broker::spec) tells what kind.
     Spawn(WorkerId),
-    /// Send the worker this chunk, which [`Pool::flight`](crate::Pool::flight) lends.
+    /// Send the worker this chunk, which [`Broker::work`](crate::Broker::work) lends.
     Send(WorkerId, ChunkId),
+    /// Of this chunk only the first so many tasks are the worker's any more, and no later chunk is. Its running task waits in a call, so
+    /// the worker reads this before it starts another, and the others can go elsewhere at once.
+    Recall(WorkerId, ChunkId, u32),
     /// Ask the worker to stop what it runs of this chunk.
     Stop(WorkerId, ChunkId),
     /// Let the worker end by itself; it has nothing more to do.
     Retire(WorkerId),
     /// Kill the worker.
     Kill(WorkerId, KillReason),
-    /// The last attempt of a task failed without an outcome of its own: its job, its place, what was tried.
+    /// The last attempt of a task of the API failed without an outcome of its own: its job, its place, what was tried.
     Lost {
         /// Whose task.
         job: JobId,
@@ -62,7 +71,7 @@ pub enum Effect {
         /// Every attempt, in order; the last one's cause is the task's.
         history: Vec<Attempt>,
     },
-    /// These tasks were cancelled before they ran, or with the worker that ran them.
+    /// These tasks of the API were cancelled before they ran, or with the worker that ran them.
     Cancelled {
         /// Whose tasks.
         job: JobId,
@@ -71,6 +80,34 @@ pub enum Effect {
         /// How many.
         count: u32,
     },
-    /// No worker can be kept alive; every task that waits is lost, and so is every later one. For people.
+    /// No worker of this pool of the API can be kept alive; every task that waits is lost, and so is every later one. For people.
+    PoolFailed(PoolId, String),
+    /// Answer a call; the number is the worker's own.
+    Reply(WorkerId, CallId, Result<Reply<'static>, CallError>),
+    /// Read so many bytes of standard input, at most, and hand them to [`Broker::input`](crate::Broker::input).
+    ReadInput(WorkerId, CallId, u32),
+    /// A task wrote a line to the log.
+    Logged {
+        /// Which task.
+        task: TaskId,
+        /// How much the line matters.
+        level: Level,
+        /// The guest's own words.
+        text: String,
+    },
+}
+
+/// What one pool wants done; [`Effect`] says what each means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are those of `Effect`")]
+pub enum PoolEffect {
+    Spawn(WorkerId),
+    Send(WorkerId, ChunkId),
+    Recall(WorkerId, ChunkId, u32),
+    Stop(WorkerId, ChunkId),
+    Retire(WorkerId),
+    Kill(WorkerId, KillReason),
+    Lost { job: JobId, index: u64, history: Vec<Attempt> },
+    Cancelled { job: JobId, first: u64, count: u32 },
     Failed(String),
 }

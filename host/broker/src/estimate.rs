@@ -37,6 +37,11 @@ impl Estimate {
         });
     }
 
+    /// A task waited for something, so it may take long: until others came back quickly, they travel alone.
+    pub fn waited(&mut self) {
+        self.mean = Some(self.mean.unwrap_or(0).max(2 * QUEUE_NS));
+    }
+
     /// How many tasks the next chunk should have.
     #[must_use]
     pub fn chunk_tasks(&self) -> u32 {

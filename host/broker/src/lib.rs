@@ -5,7 +5,11 @@
 //! events can be played by a test, deaths and clocks included, and a fault is replayed by its seed.
 //!
 //! State that tasks share lives here and nowhere else: a worker that is killed at any instruction takes nothing with it.
+//!
+//! [`Broker`] is the whole: who has what, who waits for whom, who runs where. It is made of parts that know nothing of each other and can be
+//! tested alone: [`Pool`] (tasks over workers), [`Queue`], [`Pipe`], [`SharedMap`], [`sync`], [`Waiting`].
 
+pub mod broker;
 pub mod chunk;
 pub mod effect;
 pub mod estimate;
@@ -23,8 +27,12 @@ pub mod time;
 pub mod waiters;
 pub mod waiting;
 
+pub use broker::{
+    Broker, BrokerOptions, Census, CheckArguments, CheckInput, HostLimits, Module, ModuleId, PoolId, Progress, TaskView, Work,
+    WorkerSpec,
+};
 pub use chunk::{Attempt, Cause, Chunk};
-pub use effect::{Effect, KillReason, Violation};
+pub use effect::{Effect, KillReason, PoolEffect, Violation};
 pub use object::{Completion, Completions, Label};
 pub use options::{JobOptions, PoolOptions, RetryBudget, Verdict};
 pub use order::Reorder;

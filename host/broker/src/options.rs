@@ -1,6 +1,6 @@
 //! What a caller chooses, and what it is told of an attempt.
 
-use taskcell_wire::TaskIndex;
+use taskcell_wire::{Encoding, TaskIndex};
 
 use crate::time::Duration;
 
@@ -26,6 +26,30 @@ pub struct PoolOptions {
     pub budget: RetryBudget,
     /// How long a task may go on after it was told to stop, before its worker is killed.
     pub grace: Duration,
+    /// Further attempts for all causes together; `None`: as many as the budget has.
+    pub retries: Option<u32>,
+    /// A worker is replaced after so many tasks.
+    pub max_tasks_per_worker: Option<u32>,
+    /// A worker is given a task when it has none: nothing waits behind one that may itself wait.
+    pub one_at_a_time: bool,
+    /// Workers start when tasks wait for them, and not before.
+    pub on_demand: bool,
+}
+
+impl PoolOptions {
+    /// So many workers, started at once; no further attempts, and ten seconds to stop.
+    #[must_use]
+    pub fn new(workers: u32) -> Self {
+        Self {
+            workers,
+            budget: RetryBudget::default(),
+            grace: Duration::from_millis(10_000),
+            retries: None,
+            max_tasks_per_worker: None,
+            one_at_a_time: false,
+            on_demand: false,
+        }
+    }
 }
 
 /// What becomes of an attempt that failed.
@@ -44,4 +68,22 @@ pub struct JobOptions {
     pub task: TaskIndex,
     /// The run time of one attempt.
     pub timeout: Option<Duration>,
+    /// How their inputs are written.
+    pub input: Encoding,
+    /// How their results are to be written.
+    pub output: Encoding,
+    /// Whether to measure each task's run time.
+    pub timed: bool,
+    /// None of them is tried again, whatever it ended with.
+    pub once: bool,
+    /// Each is given to a worker that has nothing else: it brings what only the running task may have.
+    pub alone: bool,
+}
+
+impl JobOptions {
+    /// Calls of an export with JSON in and out, without a bound.
+    #[must_use]
+    pub fn new(task: TaskIndex) -> Self {
+        Self { task, timeout: None, input: Encoding::Json, output: Encoding::Json, timed: false, once: false, alone: false }
+    }
 }

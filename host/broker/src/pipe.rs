@@ -19,7 +19,7 @@ use std::sync::Arc;
 use taskcell_wire::call::{Bytes, CallError, CallId, End, Holder, ObjectId, PipeCall, PipeOptions, PipeReply, Timeout};
 
 use crate::object::{Completions, Label, answer};
-use crate::quotas::Quotas;
+use crate::quotas::{ITEM_BYTES, Quotas};
 use crate::time::Now;
 use crate::waiters::{Waiters, earlier};
 
@@ -263,10 +263,23 @@ impl Pipe {
         side.is_closed || !side.inbox.is_empty() || self.side(end.other()).is_closed
     }
 
+    /// Whether messages come out at this end.
+    #[must_use]
+    pub fn receives(&self, end: End) -> bool {
+        self.duplex || end == End::First
+    }
+
     /// Bytes that it keeps: on their way, and of senders that wait.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         [&self.first, &self.second].iter().map(|side| side.inbox_bytes.saturating_add(side.parked_bytes)).sum()
+    }
+
+    /// The same, with what a message takes beside its body.
+    #[must_use]
+    pub fn footprint(&self) -> u64 {
+        let items = (self.first.inbox.len() + self.second.inbox.len()) as u64;
+        self.bytes().saturating_add(items.saturating_mul(ITEM_BYTES))
     }
 
     fn side(&self, end: End) -> &Side {

@@ -14,7 +14,7 @@
 //! go back to the front of the line, uncharged; the running one is charged an attempt. So a death costs one task.
 //!
 //! Invariants, checked by `tests/model.rs` with random histories: every submitted task ends exactly once (a result is accepted,
-//! or [`Effect::Lost`], or [`Effect::Cancelled`], or the pool fails); no worker has work that another has; nothing waits while
+//! or [`PoolEffect::Lost`], or [`PoolEffect::Cancelled`], or the pool fails); no worker has work that another has; nothing waits while
 //! a worker is idle.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use taskcell_wire::{ChunkId, JobId, TaskIndex, WorkerId};
 
 use crate::chunk::{Attempt, Cause, Chunk};
-use crate::effect::{Effect, KillReason, Violation};
+use crate::effect::{KillReason, PoolEffect, Violation};
 use crate::estimate::Estimate;
 use crate::options::{JobOptions, PoolOptions, Verdict};
 use crate::restart::{Restart, RestartPolicy};
@@ -31,6 +31,8 @@ use crate::time::{Duration, Now};
 mod assign;
 mod clock;
 mod death;
+mod staff;
+mod stop;
 
 #[derive(Debug)]
 struct Job {
@@ -67,6 +69,8 @@ enum Slot {
         since: Now,
     },
     Ready(Worker),
+    /// Told to end, because it ran as many tasks as a worker may; replaced when it did.
+    Leaving(WorkerId),
     /// Told to end; not replaced.
     Closed(Option<WorkerId>),
 }
@@ -77,7 +81,37 @@ struct Worker {
     flights: VecDeque<Flight>,
     /// Tasks in `flights` that have not ended.
     tasks: u32,
+    /// Tasks that ended.
+    served: u32,
+    /// Its running task waits in a call.
+    waits: bool,
     killed: Option<KillReason>,
+}
+
+impl Worker {
+    fn new(id: WorkerId) -> Self {
+        Self { id, flights: VecDeque::new(), tasks: 0, served: 0, waits: false, killed: None }
+    }
+
+    /// Whether it has nothing to do and may be given something.
+    fn is_idle(&self) -> bool {
+        self.flights.is_empty() && self.killed.is_none()
+    }
+}
+
+/// The task that a worker runs, or is about to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The chunk that it is in.
+    pub chunk: ChunkId,
+    /// Its place there.
+    pub at: u32,
+    /// Its job.
+    pub job: JobId,
+    /// Its place in the job.
+    pub index: u64,
+    /// Whether it was told to stop.
+    pub stopped: bool,
 }
 
 /// The pool's state.
@@ -91,12 +125,14 @@ pub struct Pool {
     jobs: BTreeMap<JobId, Job>,
     estimates: BTreeMap<TaskIndex, Estimate>,
     restart: RestartPolicy,
-    effects: Vec<Effect>,
+    effects: Vec<PoolEffect>,
     next_worker: u64,
     next_chunk: u64,
     next_delay: u64,
     /// Tasks at the front of a worker's line when it ended without a word of what it ran. Once is forgiven: it may have run nothing.
     suspects: BTreeSet<(JobId, u64)>,
+    /// Workers beside those of the options, for tasks that gave their place back while they wait.
+    extra: u32,
     retiring: bool,
     failed: bool,
 }
@@ -105,6 +141,12 @@ impl Pool {
     /// A pool without workers; [`start`](Self::start) asks for them.
     #[must_use]
     pub fn new(options: PoolOptions) -> Self {
+        Self::numbered(options, 0)
+    }
+
+    /// The same with workers that are numbered from `first_worker`.
+    #[must_use]
+    pub fn numbered(options: PoolOptions, first_worker: u64) -> Self {
         let budget = options.budget;
         // A timeout takes down a worker too, if the task does not stop when it is told to.
         let attempts = budget.deaths.saturating_add(budget.timeouts).saturating_add(1);
@@ -117,18 +159,25 @@ impl Pool {
             estimates: BTreeMap::new(),
             restart: RestartPolicy::new(options.workers, attempts),
             effects: Vec::new(),
-            next_worker: 0,
+            next_worker: first_worker,
             next_chunk: 0,
             next_delay: 0,
             suspects: BTreeSet::new(),
+            extra: 0,
             retiring: false,
             failed: false,
         }
     }
 
     /// Takes what is to be done; call it after every event.
-    pub fn take_effects(&mut self, into: &mut Vec<Effect>) {
+    pub fn take_effects(&mut self, into: &mut Vec<PoolEffect>) {
         into.append(&mut self.effects);
+    }
+
+    /// Whether something is to be done.
+    #[must_use]
+    pub fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
     }
 
     /// Asks for the workers.
@@ -146,6 +195,14 @@ impl Pool {
         self.cancel_job(now, job);
         self.jobs.remove(&job);
         self.suspects.retain(|(suspect, _)| *suspect != job);
+    }
+
+    /// All tasks of this job have ended, and no more will come.
+    pub fn end_job(&mut self, job: JobId) {
+        self.jobs.remove(&job);
+        if !self.suspects.is_empty() {
+            self.suspects.retain(|(suspect, _)| *suspect != job);
+        }
     }
 
     /// Tasks to run. Tasks of a job that is unknown, cancelled or drained are cancelled, and so are all once the pool retires. A
@@ -173,13 +230,41 @@ impl Pool {
         !self.failed && self.pending.len() < 2 * self.slots.len()
     }
 
+    /// How many chunks no worker has, those included that wait for another attempt.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.pending.len() + self.delayed.len()
+    }
+
+    /// A job's options.
+    #[must_use]
+    pub fn job(&self, job: JobId) -> Option<JobOptions> {
+        self.jobs.get(&job).map(|job| job.options)
+    }
+
+    /// When what a worker runs can have started at the earliest.
+    #[must_use]
+    pub fn since(&self, id: WorkerId) -> Option<Now> {
+        Some(self.worker(id)?.flights.front()?.since)
+    }
+
+    /// What it was made with.
+    #[must_use]
+    pub fn options(&self) -> &PoolOptions {
+        &self.options
+    }
+
     /// How many tasks the next chunk of this export should have.
     #[must_use]
     pub fn chunk_tasks(&self, task: TaskIndex) -> u32 {
-        self.estimates.get(&task).map_or(1, Estimate::chunk_tasks)
+        if self.options.one_at_a_time {
+            return 1;
+        }
+        let tasks = self.estimates.get(&task).map_or(1, Estimate::chunk_tasks);
+        self.options.max_tasks_per_worker.map_or(tasks, |most| tasks.min(most.max(1)))
     }
 
-    /// The chunk that [`Effect::Send`] speaks of, with its job's options.
+    /// The chunk that [`PoolEffect::Send`] speaks of, with its job's options.
     #[must_use]
     pub fn flight(&self, worker: WorkerId, chunk: ChunkId) -> Option<(&Chunk, JobOptions)> {
         let flight = self.worker(worker)?.flights.iter().find(|flight| flight.id == chunk)?;
@@ -193,7 +278,7 @@ impl Pool {
     pub fn worker_ready(&mut self, now: Now, id: WorkerId) -> Result<(), Violation> {
         let slot = self.slots.iter_mut().find(|slot| matches!(slot, Slot::Starting { id: starting, .. } if *starting == id));
         let slot = slot.ok_or(Violation::OutOfTurn)?;
-        *slot = Slot::Ready(Worker { id, flights: VecDeque::new(), tasks: 0, killed: None });
+        *slot = Slot::Ready(Worker::new(id));
         self.assign(now);
         Ok(())
     }
@@ -276,18 +361,29 @@ impl Pool {
         let former = std::mem::replace(slot, Slot::Empty { respawn: now });
         let worker = match former {
             Slot::Ready(worker) => worker,
-            Slot::Closed(_) => {
+            Slot::Closed(_) if self.retiring => {
                 *slot = Slot::Closed(None);
                 return;
             }
-            Slot::Starting { .. } | Slot::Empty { .. } => Worker { id, flights: VecDeque::new(), tasks: 0, killed: None },
+            Slot::Closed(_) => {
+                self.slots.remove(at);
+                self.tick(now);
+                return;
+            }
+            Slot::Leaving(_) => {
+                self.tick(now);
+                return;
+            }
+            Slot::Starting { .. } | Slot::Empty { .. } => Worker::new(id),
         };
         // Counted before its tasks are: a task that ends by this death is progress and forgives it.
         let restart = self.restart.died();
         let cause = match &worker.killed {
             Some(KillReason::Timeout) => Cause::Timeout,
             Some(KillReason::Violation(violation)) => Cause::Death(format!("killed because {violation}")),
-            Some(KillReason::Cancelled | KillReason::NotReady) | None => Cause::Death(death.clone()),
+            Some(KillReason::Cancelled | KillReason::NotReady | KillReason::Killed | KillReason::Stopped) | None => {
+                Cause::Death(death.clone())
+            }
         };
         self.take_apart(now, worker, &Attempt { pid, cause, ran: Duration(0) }, running);
         match restart {
@@ -306,75 +402,6 @@ impl Pool {
         }
     }
 
-    /// Cancels every task of a job that has not ended; those that run are told to stop.
-    pub fn cancel_job(&mut self, now: Now, job: JobId) {
-        match self.jobs.get_mut(&job) {
-            Some(state) if state.phase != Phase::Cancelled => state.phase = Phase::Cancelled,
-            Some(_) | None => return,
-        }
-        self.cancel_waiting(job);
-        for slot in &mut self.slots {
-            let Slot::Ready(worker) = slot else { continue };
-            for (place, flight) in worker.flights.iter_mut().enumerate().filter(|(_, flight)| flight.chunk.job == job) {
-                flight.stop_sent = Some(now);
-                // A worker can be told of one chunk at a time; the others' turn comes when they are at the front.
-                if place == 0 {
-                    self.effects.push(Effect::Stop(worker.id, flight.id));
-                }
-            }
-        }
-    }
-
-    /// Cancels the tasks of a job that no worker has yet; those that workers have go on. From now on nothing of the job is started or
-    /// tried again: an attempt that fails is the last, and what a worker leaves behind when it dies is cancelled.
-    pub fn drain_job(&mut self, job: JobId) {
-        if let Some(state) = self.jobs.get_mut(&job).filter(|state| state.phase == Phase::Open) {
-            state.phase = Phase::Draining;
-        }
-        self.cancel_waiting(job);
-    }
-
-    fn cancel_waiting(&mut self, job: JobId) {
-        let (cancelled, kept) = std::mem::take(&mut self.pending).into_iter().partition::<Vec<_>, _>(|chunk| chunk.job == job);
-        self.pending = kept.into();
-        cancelled.iter().for_each(|chunk| self.cancelled(chunk));
-        let delayed: Vec<_> = self.delayed.iter().filter(|(_, chunk)| chunk.job == job).map(|(key, _)| *key).collect();
-        for key in delayed {
-            if let Some(chunk) = self.delayed.remove(&key) {
-                self.cancelled(&chunk);
-            }
-        }
-    }
-
-    /// The worker broke the protocol: it is to be killed, and its running task ends with that.
-    pub fn violated(&mut self, id: WorkerId, violation: Violation) {
-        self.kill(id, KillReason::Violation(violation));
-    }
-
-    /// The pool takes no more tasks. Once nothing waits, a worker with nothing more to do is let go, and none is started.
-    pub fn retire(&mut self) {
-        self.retiring = true;
-        self.let_go();
-    }
-
-    fn let_go(&mut self) {
-        if !self.retiring || !self.pending.is_empty() || !self.delayed.is_empty() {
-            return;
-        }
-        for slot in &mut self.slots {
-            match slot {
-                Slot::Empty { .. } => *slot = Slot::Closed(None),
-                Slot::Ready(worker) if worker.flights.is_empty() && worker.killed.is_none() => {
-                    let id = worker.id;
-                    self.effects.push(Effect::Retire(id));
-                    *slot = Slot::Closed(Some(id));
-                }
-                // It is let go when it is ready, or when it ended its tasks.
-                Slot::Starting { .. } | Slot::Ready(_) | Slot::Closed(_) => {}
-            }
-        }
-    }
-
     /// Whether the pool gave up.
     #[must_use]
     pub fn has_failed(&self) -> bool {
@@ -387,21 +414,29 @@ impl Pool {
             self.failed = true;
             self.pending.clear();
             self.delayed.clear();
-            self.effects.push(Effect::Failed(why));
+            self.effects.push(PoolEffect::Failed(why));
         }
+    }
+
+    /// The task that a worker runs, or is about to: the first that has not ended of what it has. `None` for one that is to be killed.
+    #[must_use]
+    pub fn running(&self, id: WorkerId) -> Option<Place> {
+        let flight = self.worker(id).filter(|worker| worker.killed.is_none())?.flights.front()?;
+        let index = flight.chunk.first.saturating_add(u64::from(flight.done));
+        Some(Place { chunk: flight.id, at: flight.done, job: flight.chunk.job, index, stopped: flight.stop_sent.is_some() })
     }
 
     fn worker(&self, id: WorkerId) -> Option<&Worker> {
         self.slots.iter().find_map(|slot| match slot {
             Slot::Ready(worker) if worker.id == id => Some(worker),
-            Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting { .. } | Slot::Closed(_) => None,
+            Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting { .. } | Slot::Leaving(_) | Slot::Closed(_) => None,
         })
     }
 
     fn worker_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {
         self.slots.iter_mut().find_map(|slot| match slot {
             Slot::Ready(worker) if worker.id == id => Some(worker),
-            Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting { .. } | Slot::Closed(_) => None,
+            Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting { .. } | Slot::Leaving(_) | Slot::Closed(_) => None,
         })
     }
 
@@ -422,6 +457,8 @@ impl Pool {
         self.restart.progressed();
         let Some(worker) = self.worker_mut(id) else { return };
         worker.tasks = worker.tasks.saturating_sub(count);
+        worker.served = worker.served.saturating_add(count);
+        worker.waits = false;
         let Some(flight) = worker.flights.front_mut() else { return };
         flight.done += count;
         flight.since = now;
@@ -430,7 +467,7 @@ impl Pool {
             if let Some(next) = worker.flights.front_mut() {
                 next.since = now;
                 if next.stop_sent.is_some() {
-                    let stop = Effect::Stop(id, next.id);
+                    let stop = PoolEffect::Stop(id, next.id);
                     self.effects.push(stop);
                 }
             }
@@ -446,7 +483,10 @@ impl Pool {
             Cause::Error => (budget.errors, |c| matches!(c, Cause::Error)),
         };
         let used = chunk.history.iter().filter(|attempt| same(&attempt.cause)).count();
-        self.is_open(chunk.job) && !self.failed && used < budget as usize
+        let retries = self.options.retries.unwrap_or(u32::MAX);
+        let once = self.jobs.get(&chunk.job).is_none_or(|job| job.options.once);
+        let left = used < budget as usize && chunk.history.len() < retries as usize;
+        left && !once && self.is_open(chunk.job) && !self.failed
     }
 
     /// Another attempt, after 10, 20, 40 .. 1280 ms.
@@ -458,7 +498,7 @@ impl Pool {
     }
 
     fn cancelled(&mut self, chunk: &Chunk) {
-        self.effects.push(Effect::Cancelled { job: chunk.job, first: chunk.first, count: chunk.count });
+        self.effects.push(PoolEffect::Cancelled { job: chunk.job, first: chunk.first, count: chunk.count });
     }
 }
 
@@ -467,6 +507,7 @@ impl Slot {
         match self {
             Self::Starting { id, .. } => Some(*id),
             Self::Ready(worker) => Some(worker.id),
+            Self::Leaving(id) => Some(*id),
             Self::Closed(id) => *id,
             Self::Empty { .. } => None,
         }

@@ -30,7 +30,7 @@ use taskcell_wire::call::{
 };
 
 use crate::object::{Completions, Label, answer};
-use crate::quotas::{ATTEMPTS, Quotas};
+use crate::quotas::{ATTEMPTS, ITEM_BYTES, Quotas};
 use crate::time::Now;
 use crate::waiters::{Waiter, Waiters, earlier};
 
@@ -249,6 +249,13 @@ impl Queue {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.held_bytes.saturating_add(self.parked_bytes).saturating_add(self.aside.bytes())
+    }
+
+    /// Bytes that it keeps, with what a message takes beside its body.
+    #[must_use]
+    pub fn footprint(&self) -> u64 {
+        let items = self.held.saturating_add(self.aside.len() as u64);
+        self.bytes().saturating_add(items.saturating_mul(ITEM_BYTES))
     }
 
     /// How many messages are where.

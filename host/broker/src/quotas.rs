@@ -18,6 +18,9 @@ pub const KEY_BYTES: usize = 4096;
 /// How often a message is delivered under a lease if its queue was made without a word about that.
 pub const ATTEMPTS: u32 = 16;
 
+/// What a message takes beside its body, in bytes, where all bytes are counted: an empty message is not free.
+pub const ITEM_BYTES: u64 = 64;
+
 /// Caps per object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas {

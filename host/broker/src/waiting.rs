@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use taskcell_wire::call::{CallError, CallId, Holder, Interest, ObjectId, Timeout};
+use taskcell_wire::call::{CallError, CallId, End, Holder, ObjectId, Timeout};
 
 use crate::object::{Completions, answer};
 use crate::quotas::Quotas;
@@ -18,8 +18,27 @@ use crate::waiters::Waiters;
 /// The most things that one call waits for.
 pub const SOURCES: usize = 1024;
 
+/// Which side of an object, and so which call would not wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// A queue's get.
+    Get,
+    /// A queue's put.
+    Put,
+    /// A receive at an end of a pipe.
+    Receive(End),
+    /// An event's wait.
+    Set,
+    /// A process's join or a future's result.
+    Ended,
+    /// A mapping's next.
+    Next,
+    /// A call that would be refused at once: the handle lacks the right, or is gone.
+    Always,
+}
+
 /// What a call waits for: an object, and which side of it.
-pub type Source = (ObjectId, Interest);
+pub type Source = (ObjectId, Side);
 
 /// Places in the list of sources, in rising order.
 type Out = Completions<Vec<u32>>;
@@ -140,8 +159,8 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
     use super::*;
 
-    const A: Source = (ObjectId(1), Interest::In);
-    const B: Source = (ObjectId(2), Interest::In);
+    const A: Source = (ObjectId(1), Side::Get);
+    const B: Source = (ObjectId(2), Side::Receive(End::First));
 
     fn start(waiting: &mut Waiting, id: u64, sources: &[Source], timeout: Timeout, ready: &[Source]) -> Out {
         let mut out = Vec::new();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use taskcell::{DirGrant, Isolation, Limits, Strictness};
 
-use crate::commands::{call, compile, doctor, inspect, map};
+use crate::commands::{call, compile, doctor, inspect, map, new, ps, run};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::units;
@@ -33,9 +33,12 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Map(map::Map),
     Call(call::Call),
+    Run(run::Run),
+    Ps(ps::Ps),
     Inspect(inspect::Inspect),
     Compile(compile::Compile),
     Doctor(doctor::Doctor),
+    New(new::New),
 }
 
 impl Command {
@@ -43,9 +46,12 @@ impl Command {
         match self {
             Self::Map(map) => map.execute(),
             Self::Call(call) => call.execute(),
+            Self::Run(run) => run.execute(),
+            Self::Ps(ps) => ps.execute(),
             Self::Inspect(inspect) => inspect.execute(),
             Self::Compile(compile) => compile.execute(),
             Self::Doctor(doctor) => doctor.execute(),
+            Self::New(new) => new.execute(),
         }
     }
 }
@@ -93,6 +99,10 @@ pub(crate) struct RunArgs {
     /// Directory for the guest, under its own name or another; :ro for reading only; may be repeated [default: none]
     #[arg(long, value_name = "HOST[::GUEST][:ro]", value_parser = units::dir)]
     pub(crate) dir: Vec<DirGrant>,
+
+    /// Another component, whose exports tasks may start as NAME/EXPORT; it gets no directories and no environment; may be repeated
+    #[arg(long, value_name = "NAME=PATH", value_parser = units::module)]
+    pub(crate) module: Vec<(String, PathBuf)>,
 
     /// Elements of one table of a guest
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]

@@ -5,6 +5,9 @@ pub(crate) mod compile;
 pub(crate) mod doctor;
 pub(crate) mod inspect;
 pub(crate) mod map;
+pub(crate) mod new;
+pub(crate) mod ps;
+pub(crate) mod run;
 
 use std::path::Path;
 use std::time::Duration;
@@ -28,4 +31,9 @@ fn open(path: &Path, limits: Limits, strictness: Strictness, cache: bool, progre
 /// The same, with the options of a command that runs tasks.
 fn open_to_run(path: &Path, run: &RunArgs, progress: &Progress) -> Result<Component, CliError> {
     open(path, run.limits(), run.sandbox.into(), !run.no_cache, progress)
+}
+
+/// The components of `--module`, by name.
+fn open_modules(run: &RunArgs, progress: &Progress) -> Result<Vec<(String, Component)>, CliError> {
+    run.module.iter().map(|(name, path)| Ok((name.clone(), open_to_run(path, run, progress)?))).collect()
 }

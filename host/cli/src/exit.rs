@@ -25,6 +25,8 @@ pub enum Exit {
     Terminated,
     /// The reader of our output is gone.
     ReaderGone,
+    /// What a program ended with.
+    Program(u8),
 }
 
 impl Exit {
@@ -41,6 +43,7 @@ impl Exit {
             Self::Terminated => 143,
             // As a shell reports a program that SIGPIPE ended.
             Self::ReaderGone => 141,
+            Self::Program(code) => code,
         }
     }
 }
@@ -78,6 +81,8 @@ impl CliError {
                 | Error::NotAFile { .. }
                 | Error::NoSuchTask { .. }
                 | Error::NotRunnable { .. }
+                | Error::NotAProgram { .. }
+                | Error::ModuleName { .. }
                 | Error::Input { .. } => Exit::Usage,
                 Error::Spawn(_) | Error::System(_) | Error::Wire(_) | Error::Stopped(_) => Exit::TaskFailed,
             },

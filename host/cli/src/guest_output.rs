@@ -47,6 +47,10 @@ impl Captures {
 
     /// Takes what a task printed.
     pub(crate) fn take(&self, printed: &Printed<'_>) {
+        // What a task of a task prints belongs to no record, and nobody tells when it ends.
+        if let Some(task) = printed.task {
+            return self.show(&format!("task started {}", task.0), printed.bytes);
+        }
         let mut tasks = self.lock();
         let captured = tasks.entry(printed.index).or_default().of(printed.stream);
         let room = self.most.saturating_sub(captured.len());
@@ -56,7 +60,7 @@ impl Captures {
         {
             let lines: Vec<u8> = captured.drain(..=end).collect();
             drop(tasks);
-            self.show(printed.index, &lines);
+            self.show(&format!("task {}", printed.index), &lines);
         }
     }
 
@@ -67,20 +71,20 @@ impl Captures {
             GuestOutput::Record => Some(captured),
             GuestOutput::Drop => None,
             GuestOutput::Inherit => {
-                self.show(index, &captured.stdout);
-                self.show(index, &captured.stderr);
+                self.show(&format!("task {index}"), &captured.stdout);
+                self.show(&format!("task {index}"), &captured.stderr);
                 None
             }
         }
     }
 
-    fn show(&self, index: u64, text: &[u8]) {
+    fn show(&self, who: &str, text: &[u8]) {
         if text.is_empty() {
             return;
         }
         self.progress.aside(|| {
             for line in String::from_utf8_lossy(text).lines() {
-                output::note(&format!("[task {index}] {line}"));
+                output::note(&format!("[{who}] {line}"));
             }
         });
     }

@@ -10,6 +10,7 @@ mod exit;
 mod guest_output;
 mod input;
 mod output;
+mod pass;
 mod progress;
 mod record;
 mod signals;

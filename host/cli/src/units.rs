@@ -1,6 +1,7 @@
 //! Numbers with units as people write them on a command line.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use taskcell::DirGrant;
@@ -55,6 +56,14 @@ pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         Some(_) | None => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+/// `NAME=PATH`.
+pub(crate) fn module(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
+        Some(_) | None => Err("expected NAME=PATH".to_owned()),
     }
 }
 

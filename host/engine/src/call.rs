@@ -1,16 +1,18 @@
 //! One call of one export: the bytes of an input become arguments, the result becomes bytes.
 //!
-//! Every call is a typed one, see [`crate::abi`]. A guest without `async func`s is called without a runtime: that is several
+//! Every call is a typed one, see [`crate::abi`]. A guest without `async func`s is called without a future: that is several
 //! times as fast.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use taskcell_wire::{Encoding, Interface, Limit, Limits, Signature, TrapKind, TypeDef, TypeId};
-use tokio::runtime::Runtime;
+use taskcell_wire::call::{Batch, RunArgument};
+use taskcell_wire::{Encoding, Interface, Limit, Limits, Signature, TrapKind, TypeDef, TypeId, codec};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Func, Instance, TypedFunc};
 
 use crate::abi::{self, Arguments, Returned};
+use crate::block::block_on;
+use crate::host::{Attempts, Given};
 use crate::state::State;
 use crate::trap::Failure;
 use crate::value::Value;
@@ -32,28 +34,30 @@ enum Callee {
 }
 
 /// Calls a function with as many slots for its result as it takes.
-type ConcurrentCall = fn(&Runtime, &mut Store<State>, &Func, Arguments<'_>) -> wasmtime::Result<Option<Value>>;
+type ConcurrentCall = fn(&mut Store<State>, &Func, Arguments<'_>) -> wasmtime::Result<Option<Value>>;
 
 /// How one task is called; lives as long as the guest, not as an instance.
 #[derive(Default)]
 pub(crate) struct Entry {
     pub(crate) export: Option<ComponentExportIndex>,
     is_async: bool,
+    /// Whether the component has any `async func`, and so is called in another way.
+    is_concurrent: bool,
     /// Its result has a resource, a stream or a future in it, which nobody could take.
     pub(crate) gives_handle: bool,
     concurrent: OnceLock<ConcurrentCall>,
 }
 
 impl Entry {
-    pub(crate) fn new(task: &Signature, handles: &[bool], export: Option<ComponentExportIndex>) -> Self {
+    pub(crate) fn new(task: &Signature, is_concurrent: bool, handles: &[bool], export: Option<ComponentExportIndex>) -> Self {
         let gives_handle = task.result.and_then(|ty| handles.get(ty.0 as usize).copied()).unwrap_or(false);
-        Self { export, is_async: task.is_async, gives_handle, concurrent: OnceLock::new() }
+        Self { export, is_async: task.is_async, is_concurrent, gives_handle, concurrent: OnceLock::new() }
     }
 
-    fn callee(&self, live: &mut Live, runtime: Option<&Runtime>) -> wasmtime::Result<Callee> {
+    fn callee(&self, live: &mut Live) -> wasmtime::Result<Callee> {
         let func = self.export.as_ref().and_then(|at| live.instance.get_func(&mut live.store, at));
         let func = func.ok_or_else(|| wasmtime::format_err!("the export is not a function"))?;
-        if runtime.is_none() {
+        if !self.is_concurrent {
             return func.typed(&live.store).map(Callee::Plain);
         }
         if let Some(call) = self.concurrent.get() {
@@ -65,13 +69,12 @@ impl Entry {
 }
 
 fn concurrent_call<const RESULTS: usize>(
-    runtime: &Runtime,
     store: &mut Store<State>,
     func: &Func,
     arguments: Arguments<'_>,
 ) -> wasmtime::Result<Option<Value>> {
     let func = func.typed::<Arguments<'_>, Returned<RESULTS>>(&*store)?;
-    runtime.block_on(func.call_async(store, arguments)).map(|returned| returned.0)
+    block_on(func.call_async(store, arguments)).map(|returned| returned.0)
 }
 
 /// The result of an `async func` takes a slot for each flat value, up to 16. The engine knows how many and says so by what it lets
@@ -95,8 +98,29 @@ impl Live {
     }
 
     /// Looks all exports up.
-    pub(crate) fn look_up(&mut self, entries: &[Entry], runtime: Option<&Runtime>) {
-        self.callees = entries.iter().map(|entry| entry.callee(self, runtime).ok()).collect();
+    pub(crate) fn look_up(&mut self, entries: &[Entry]) {
+        self.callees = entries.iter().map(|entry| entry.callee(self).ok()).collect();
+    }
+
+    /// Puts the handles among the arguments into this instance's table.
+    pub(crate) fn put(&mut self, given: &[Given], values: &mut [Value], attempts: &Arc<Attempts>) -> Result<(), Failure> {
+        for one in given {
+            let put = one.put(self.store.data_mut().table(), attempts);
+            let place = put.map_err(|too_many| Failure::Limit(Limit::Handles, too_many.to_string()))?;
+            if let Some(value) = values.get_mut(one.place) {
+                *value = Value::Handle(one.kind, place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes those out again that the task had for the length of its call, when it has ended.
+    pub(crate) fn take_back(&mut self, given: &[Given], values: &[Value]) {
+        for one in given {
+            if let Some(Value::Handle(_, place)) = values.get(one.place) {
+                one.take_back(self.store.data_mut().table(), *place);
+            }
+        }
     }
 
     /// Calls the export of a task.
@@ -104,14 +128,13 @@ impl Live {
         &mut self,
         task: usize,
         entry: &Entry,
-        runtime: Option<&Runtime>,
         limits: &Limits,
         arguments: Arguments<'_>,
     ) -> wasmtime::Result<Option<Value>> {
         let callee = match self.callees.get(task).copied().flatten() {
             Some(callee) => callee,
             None => {
-                let callee = entry.callee(self, runtime)?;
+                let callee = entry.callee(self)?;
                 if let Some(slot) = self.callees.get_mut(task) {
                     *slot = Some(callee);
                 }
@@ -122,39 +145,53 @@ impl Live {
             self.store.set_fuel(fuel)?;
         }
         abi::limit_result(limits.result_bytes);
-        match (callee, runtime) {
-            (Callee::Plain(func), _) => func.call(&mut self.store, arguments).map(|returned| returned.0),
-            (Callee::Concurrent(func, call), Some(runtime)) => call(runtime, &mut self.store, &func, arguments),
-            (Callee::Concurrent(..), None) => Err(wasmtime::format_err!("an async function needs a runtime")),
+        match callee {
+            Callee::Plain(func) => func.call(&mut self.store, arguments).map(|returned| returned.0),
+            Callee::Concurrent(func, call) => call(&mut self.store, &func, arguments),
         }
     }
 }
 
-/// Reads an input as a task's arguments; `values` holds those that are read from JSON.
-pub(crate) fn arguments<'a>(
+/// An input that was read, before there is an instance.
+pub(crate) enum Input<'a> {
+    /// The values stand beside this; those that are handles get their place once there is a table for them.
+    Values(Vec<Given>),
+    /// The one parameter, a `list<u8>`.
+    Bytes(&'a [u8]),
+    /// The one parameter, a `string`.
+    Text(&'a str),
+}
+
+/// Reads an input as a task's arguments; `values` holds those that are no plain bytes.
+pub(crate) fn read<'a>(
     interface: &Interface,
     task: &Signature,
     input: Encoding,
     item: &'a [u8],
-    values: &'a mut Vec<Value>,
-) -> Result<Arguments<'a>, String> {
+    values: &mut Vec<Value>,
+) -> Result<Input<'a>, String> {
+    let types = &interface.types;
     match input {
         Encoding::Json => {
-            let read = values::arguments_from_json(&interface.types, task, item, values);
-            read.map(|()| Arguments::Values(values)).map_err(|error| error.to_string())
+            let read = values::arguments_from_json(types, task, item, values);
+            read.map(|()| Input::Values(Vec::new())).map_err(|error| error.to_string())
         }
         Encoding::Bytes => {
             let [(_, ty)] = task.params.as_slice() else {
                 return Err("bytes can only be given to a task of one parameter".into());
             };
-            match interface.types.get(*ty) {
+            match types.get(*ty) {
                 Some(TypeDef::String) => match std::str::from_utf8(item) {
-                    Ok(text) => Ok(Arguments::Text(text)),
+                    Ok(text) => Ok(Input::Text(text)),
                     Err(error) => Err(format!("expected UTF-8 text, found another byte at {}", error.valid_up_to())),
                 },
-                Some(TypeDef::List(element)) if interface.types.get(*element) == Some(&TypeDef::U8) => Ok(Arguments::Bytes(item)),
+                Some(TypeDef::List(element)) if types.get(*element) == Some(&TypeDef::U8) => Ok(Input::Bytes(item)),
                 Some(_) | None => Err("bytes can only be given to a parameter of type list<u8> or string".into()),
             }
+        }
+        Encoding::Arguments => {
+            let arguments = codec::decode::<Batch<RunArgument<'_>>>(item).map_err(|error| format!("failed to {error}"))?;
+            values::pushed_arguments(types, task, &arguments.0, values).map(Input::Values)
         }
     }
 }
@@ -180,7 +217,7 @@ pub(crate) fn write(
             return if out.len() > most { Err(too_long()) } else { Ok(()) };
         }
         // Everything else has no bytes of its own.
-        (Encoding::Bytes | Encoding::Json, value) => value,
+        (Encoding::Bytes | Encoding::Json | Encoding::Arguments, value) => value,
     };
     values::value_to_json(&interface.types, ty, &value, most, out).map_err(|error| match error.kind {
         ValueErrorKind::TooLong => too_long(),

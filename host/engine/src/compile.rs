@@ -3,10 +3,9 @@
 use std::fs::File;
 
 use taskcell_wire::{Interface, Limits, RefusalKind};
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Component;
 
 use crate::error::{EngineError, one_line};
-use crate::state::State;
 use crate::{accept, config, interface, link, load};
 
 /// Machine code.
@@ -71,8 +70,7 @@ impl Opened {
     /// # Errors
     /// [`EngineError::Describe`] if its types are too many or too deep; [`EngineError::Link`].
     pub fn describe(&self) -> Result<Interface, EngineError> {
-        let mut linker: Linker<State> = Linker::new(self.component.engine());
-        link::add_provided(&mut linker)?;
+        let linker = link::provide(&self.component)?;
         interface::describe(&self.component, &linker, self.is_concurrent)
     }
 }

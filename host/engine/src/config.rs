@@ -82,7 +82,7 @@ fn pooling(limits: &Limits, concurrent: bool, scan: bool) -> Result<Engine, Engi
 #[must_use]
 pub fn fingerprint(limits: &Limits) -> String {
     format!(
-        "{:?} fuel={} stack={} v2",
+        "{:?} fuel={} stack={} v3",
         // The engine's own hash of its version, target and settings, under one fixed hasher.
         compiling(limits, false).map(|engine| hash(&engine)),
         limits.fuel.is_some(),

@@ -13,17 +13,24 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use taskcell_wire::{Encoding, Grants, Interface, Isolation, Limits, Outcome, TaskIndex, TypeDef};
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+use taskcell_wire::{Encoding, Grants, Interface, Isolation, Limits, Outcome, TaskIndex, TrapKind, TypeDef};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
-use crate::call::{self, Entry, Live};
+use crate::abi::Arguments;
+use crate::block::block_on;
+use crate::call::{self, Entry, Input, Live};
 use crate::error::{EngineError, one_line};
+use crate::host::Attempts;
+use crate::port::Port;
 use crate::print::PrintSink;
 use crate::state::{State, Stop, StopReason};
 use crate::trap::{Failure, Stopped, classify};
 use crate::value::Value;
 use crate::{config, interface, link, load, threads};
+
+/// Handles of resources that components define for themselves and give each other: each takes about 30 bytes of the host's.
+const GUESTS_OWN_HANDLES: usize = 100_000;
 
 /// What a guest is loaded with.
 #[derive(Clone)]
@@ -40,6 +47,10 @@ pub struct GuestOptions {
     pub stop: Arc<dyn Stop>,
     /// Where it prints.
     pub sink: Arc<dyn PrintSink>,
+    /// Where its calls go.
+    pub port: Arc<dyn Port>,
+    /// The CPUs that this job may use, for `task.cpu-count`.
+    pub cpus: u32,
 }
 
 impl std::fmt::Debug for GuestOptions {
@@ -71,12 +82,12 @@ pub struct Guest {
     /// By task.
     entries: Vec<Entry>,
     options: GuestOptions,
+    attempts: Arc<Attempts>,
     live: Option<Live>,
     /// Between two runs only the room, to be used again.
     arguments: Vec<Value>,
     /// Holds what the last outcome borrows.
     text: Vec<u8>,
-    runtime: Option<tokio::runtime::Runtime>,
 }
 
 impl std::fmt::Debug for Guest {
@@ -102,22 +113,16 @@ impl Guest {
         let concurrent = options.interface.is_concurrent;
         let engine = config::running(&options.limits, concurrent)?;
         let component = load::load(&engine, code)?;
-        let mut linker = Linker::new(&engine);
-        link::add_provided(&mut linker)?;
+        let linker = link::provide(&component)?;
         if interface::describe(&component, &linker, concurrent)? != options.interface {
             return Err(EngineError::Mismatch);
         }
         let pre = linker.instantiate_pre(&component).map_err(|error| EngineError::Link(one_line(&error)))?;
         let handles = options.interface.types.handles();
-        let entry = |task| Entry::new(task, &handles, export_index(&component, &task.name));
+        let entry = |task| Entry::new(task, concurrent, &handles, export_index(&component, &task.name));
         let entries = options.interface.tasks.iter().map(entry).collect();
-        let runtime = if concurrent {
-            let built = tokio::runtime::Builder::new_current_thread().build();
-            Some(built.map_err(|error| EngineError::Configure(error.to_string()))?)
-        } else {
-            None
-        };
-        Ok(Self { pre, entries, options, live: None, arguments: Vec::new(), text: Vec::new(), runtime })
+        let attempts = Arc::new(Attempts::new(Arc::clone(&options.port), Arc::clone(&options.stop)));
+        Ok(Self { pre, entries, options, attempts, live: None, arguments: Vec::new(), text: Vec::new() })
     }
 
     /// A handle to this guest's epoch.
@@ -137,7 +142,7 @@ impl Guest {
     }
 
     /// Makes one instance, so that signal handlers, stacks, images and allocator arenas are in place, and keeps it if instances
-    /// are used again. Runs the guest's start functions.
+    /// are used again. Runs the guest's start functions; those that make calls are told that no task runs yet.
     ///
     /// # Errors
     /// [`EngineError::Instantiate`] with the trap or the limit.
@@ -150,7 +155,7 @@ impl Guest {
             Err(Failure::Exited(code)) => return Err(EngineError::Instantiate(format!("its start function exited with {code}"))),
         };
         if self.options.isolation == Isolation::Reuse {
-            live.look_up(&self.entries, self.runtime.as_ref());
+            live.look_up(&self.entries);
             self.live = Some(live);
         }
         Ok(())
@@ -171,10 +176,11 @@ impl Guest {
         match failure {
             Failure::Stopped(StopReason::TimedOut) => Outcome::TimedOut,
             Failure::Stopped(StopReason::Cancelled) => Outcome::Cancelled,
-            Failure::Exited(code) => {
-                self.text.extend_from_slice(format!("\"exit code {code}\"").as_bytes());
-                if code == 0 { self.exited_well() } else { Outcome::Failed(&self.text) }
+            Failure::Exited(0) => {
+                self.text.extend_from_slice(b"null");
+                Outcome::Ok(&self.text)
             }
+            Failure::Exited(code) => Outcome::Exited(code),
             Failure::Limit(limit, text) => {
                 self.text = text.into_bytes();
                 Outcome::OverLimit { limit, text: std::str::from_utf8(&self.text).unwrap_or("") }
@@ -186,33 +192,35 @@ impl Guest {
         }
     }
 
-    fn exited_well(&mut self) -> Outcome<'_> {
-        self.text.clear();
-        self.text.extend_from_slice(b"null");
-        Outcome::Ok(&self.text)
-    }
-
     fn attempt(&mut self, task: usize, input: Encoding, output: Encoding, item: &[u8]) -> Ended {
         self.text.clear();
         let mut values = std::mem::take(&mut self.arguments);
-        let ended = self.attempt_with(task, input, output, item, &mut values);
+        let ended = match self.read(task, input, item, &mut values) {
+            Ok(input) => self.attempt_with(task, input, output, &mut values),
+            Err(text) => {
+                self.text.extend_from_slice(text.as_bytes());
+                Ended::Invalid
+            }
+        };
         values.clear();
         self.arguments = values;
         ended
     }
 
-    fn attempt_with(&mut self, task: usize, input: Encoding, output: Encoding, item: &[u8], values: &mut Vec<Value>) -> Ended {
+    /// Reads an input before there is an instance: one that does not fit costs none.
+    fn read<'a>(&self, task: usize, input: Encoding, item: &'a [u8], values: &mut Vec<Value>) -> Result<Input<'a>, String> {
         let interface = &self.options.interface;
         let (Some(signature), Some(entry)) = (interface.tasks.get(task), self.entries.get(task)) else {
-            return self.invalid("no such task");
+            return Err("no such task".into());
         };
         if entry.gives_handle {
-            return self.invalid("its result has a resource, a stream or a future in it, which can't be given as a value");
+            return Err("its result has a resource, a stream or a future in it, which can't be given as a value".into());
         }
-        let arguments = match call::arguments(interface, signature, input, item, values) {
-            Ok(arguments) => arguments,
-            Err(text) => return self.invalid(&text),
-        };
+        call::read(interface, signature, input, item, values)
+    }
+
+    fn attempt_with(&mut self, task: usize, input: Input<'_>, output: Encoding, values: &mut [Value]) -> Ended {
+        self.attempts.begin();
         let mut live = match self.live.take() {
             Some(live) => live,
             None => match self.instantiate() {
@@ -220,68 +228,88 @@ impl Guest {
                 Err(failure) => return Ended::Failure(failure),
             },
         };
-        let called = match self.entries.get(task) {
-            Some(entry) => live.call(task, entry, self.runtime.as_ref(), &self.options.limits, arguments),
-            None => return self.invalid("no such task"),
-        };
+        let called = self.call(task, &mut live, &input, values);
+        let is_sound = called.is_ok();
         let ended = match called {
             Ok(value) => self.encode(task, output, value),
-            Err(error) => {
-                let failure = classify(&error, &mut live.store.data_mut().limiter);
-                // What a stopped or trapped instance left behind is unknown.
-                return Ended::Failure(failure);
-            }
+            Err(failure) => Ended::Failure(failure),
         };
-        if self.options.isolation == Isolation::Reuse {
+        // First of all, so that nothing is told of the handles that go with the instance.
+        self.attempts.end();
+        // What a stopped or trapped instance left behind is unknown.
+        if self.options.isolation == Isolation::Reuse && is_sound {
+            if let Input::Values(given) = &input {
+                live.take_back(given, values);
+            }
             self.live = Some(live);
         }
         ended
     }
 
-    fn invalid(&mut self, text: &str) -> Ended {
-        self.text.extend_from_slice(text.as_bytes());
-        Ended::Invalid
+    fn call(&self, task: usize, live: &mut Live, input: &Input<'_>, values: &mut [Value]) -> Result<Option<Value>, Failure> {
+        let arguments = match input {
+            Input::Values(given) => {
+                live.put(given, values, &self.attempts)?;
+                Arguments::Values(values)
+            }
+            Input::Bytes(bytes) => Arguments::Bytes(bytes),
+            Input::Text(text) => Arguments::Text(text),
+        };
+        let entry = self.entries.get(task).ok_or_else(|| Failure::Trapped(TrapKind::Other, "no such task".into()))?;
+        let called = live.call(task, entry, &self.options.limits, arguments);
+        called.map_err(|error| classify(&error, &mut live.store.data_mut().limiter))
     }
 
     fn instantiate(&self) -> Result<Live, Failure> {
         let limits = &self.options.limits;
-        let state = State::new(limits, &self.options.grants, &self.options.sink);
+        let state = State::new(limits, &self.options.grants, &self.options.sink, &self.attempts, self.options.cpus);
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.host_call_bytes).unwrap_or(usize::MAX));
+        // Each of the host's may be lent as well, which counts once more.
+        let handles = usize::try_from(limits.handles).unwrap_or(usize::MAX);
+        store.set_max_component_handles(handles.saturating_mul(2).saturating_add(GUESTS_OWN_HANDLES));
         if let Some(fuel) = limits.fuel {
             // Fails only on an engine that does not count; this one does if the limit is set.
             let _ = store.set_fuel(fuel);
         }
-        let stop = Arc::clone(&self.options.stop);
-        store.epoch_deadline_callback(move |_| match stop.reason() {
+        store.epoch_deadline_callback(|store| match store.data().host.attempts.has_to_stop() {
             Some(reason) => Err(Stopped(reason).into()),
             None => Ok(UpdateDeadline::Continue(1)),
         });
         store.set_epoch_deadline(1);
-        let instance = match &self.runtime {
-            None => self.pre.instantiate(&mut store),
-            Some(runtime) => runtime.block_on(self.pre.instantiate_async(&mut store)),
+        let instance = if self.options.interface.is_concurrent {
+            block_on(self.pre.instantiate_async(&mut store))
+        } else {
+            self.pre.instantiate(&mut store)
         };
         match instance {
             Ok(instance) => {
                 let kept = if self.options.isolation == Isolation::Reuse { self.entries.len() } else { 0 };
                 Ok(Live::new(store, instance, kept))
             }
-            Err(error) => Err(classify(&error, &mut store.data_mut().limiter)),
+            Err(error) => {
+                // Its handles go with it.
+                self.attempts.end();
+                Err(classify(&error, &mut store.data_mut().limiter))
+            }
         }
     }
 
     /// Writes a result; the error case of an outermost `result` is the task's failure.
     fn encode(&mut self, task: usize, output: Encoding, value: Option<Value>) -> Ended {
         let interface = &self.options.interface;
-        let Some(ty) = interface.tasks.get(task).and_then(|task| task.result) else {
+        let signature = interface.tasks.get(task);
+        let Some(ty) = signature.and_then(|task| task.result) else {
             self.text.extend_from_slice(b"null");
             return Ended::Ok;
         };
         let (ty, value, ended) = match (interface.types.get(ty), value) {
             (Some(TypeDef::Result { ok, .. }), Some(Value::Result(Ok(value)))) => (*ok, value.map(|value| *value), Ended::Ok),
             (Some(TypeDef::Result { error, .. }), Some(Value::Result(Err(value)))) => {
+                if signature.is_some_and(|task| is_run(&task.name)) {
+                    return Ended::Failure(Failure::Exited(1));
+                }
                 (*error, value.map(|value| *value), Ended::Failed)
             }
             (_, value) => (Some(ty), value, Ended::Ok),
@@ -297,6 +325,11 @@ impl Guest {
             Err(failure) => Ended::Failure(failure),
         }
     }
+}
+
+/// Whether it is what runs a program, whose error case is exit code 1.
+fn is_run(name: &str) -> bool {
+    name.starts_with("wasi:cli/run@0.2.") && name.ends_with("#run")
 }
 
 fn export_index(component: &Component, name: &str) -> Option<ComponentExportIndex> {

@@ -2,7 +2,7 @@
 
 use taskcell_wire::{Import, Interface, Signature, limits};
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, Linker, ResourceType};
 
 use crate::error::EngineError;
 use crate::{link, values};
@@ -16,20 +16,23 @@ pub(crate) fn describe<T: 'static>(
     let engine = component.engine();
     let ty = linker.substituted_component_type(component).unwrap_or_else(|_| component.component_type());
     let mut interface = Interface { is_concurrent: concurrent, ..Interface::default() };
+    // Resources of imports that came before.
+    let mut resources = Vec::new();
     for (name, item) in ty.imports(engine) {
-        // An import of types only (`use iface.{t}`) asks for nothing that could be missing.
-        let types_only = match &item.ty {
+        // An import of types only (`use iface.{t}`) asks for nothing that could be missing, nor does one of a resource that another
+        // import has already.
+        let asks_nothing = match &item.ty {
             ComponentItem::Type(_) => true,
+            ComponentItem::Resource(resource) => resources.contains(resource),
             ComponentItem::ComponentInstance(instance) => {
-                instance.exports(engine).all(|(_, item)| matches!(item.ty, ComponentItem::Type(_)))
+                types_only(instance.exports(engine).map(|(_, item)| item.ty), &mut resources)
             }
             ComponentItem::ComponentFunc(_)
             | ComponentItem::CoreFunc(_)
             | ComponentItem::Module(_)
-            | ComponentItem::Component(_)
-            | ComponentItem::Resource(_) => false,
+            | ComponentItem::Component(_) => false,
         };
-        interface.imports.push(Import { name: name.to_owned(), provided: types_only || link::is_provided(name) });
+        interface.imports.push(Import { name: name.to_owned(), provided: asks_nothing || link::is_provided(name) });
     }
     for (name, item) in ty.exports(engine) {
         #[expect(clippy::wildcard_enum_match_arm, reason = "only functions are tasks; the rest of the list is the engine's")]
@@ -47,6 +50,26 @@ pub(crate) fn describe<T: 'static>(
         }
     }
     Ok(interface)
+}
+
+/// Whether all of these are types, or resources that are known already; those that are not, are from now on.
+fn types_only(items: impl Iterator<Item = ComponentItem>, resources: &mut Vec<ResourceType>) -> bool {
+    let mut only = true;
+    for item in items {
+        match item {
+            ComponentItem::Type(_) => {}
+            ComponentItem::Resource(resource) => {
+                only &= resources.contains(&resource);
+                resources.push(resource);
+            }
+            ComponentItem::ComponentFunc(_)
+            | ComponentItem::CoreFunc(_)
+            | ComponentItem::Module(_)
+            | ComponentItem::Component(_)
+            | ComponentItem::ComponentInstance(_) => only = false,
+        }
+    }
+    only
 }
 
 fn add(interface: &mut Interface, name: String, func: &ComponentFunc) -> Result<(), EngineError> {

@@ -6,6 +6,8 @@ use taskcell_wire::{Grants, Limits, Stream};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
+use crate::host::{Attempts, Host, View};
+use crate::input::Input;
 use crate::limiter::Limiter;
 use crate::print::{PrintSink, Printer};
 
@@ -21,13 +23,21 @@ pub enum StopReason {
 /// Asked at every epoch tick while a guest runs. Behind it stand a clock and a page of shared memory, which the engine knows
 /// nothing of.
 pub trait Stop: Send + Sync {
-    /// `Some` once the running task has to stop.
+    /// `Some` once the running task has to stop. Of both reasons it is [`StopReason::TimedOut`] that counts: a guest that knows that it
+    /// was asked to stop may go on for a while, one whose time is over may not.
     fn reason(&self) -> Option<StopReason>;
+
+    /// Whether somebody asked the running task to stop, for whatever reason: what `task.cancelled` tells it. A guest may ask in
+    /// a loop, so this makes no call.
+    fn is_asked(&self) -> bool {
+        self.reason().is_some()
+    }
 }
 
 /// The data of a store.
 pub(crate) struct State {
     pub(crate) limiter: Limiter,
+    pub(crate) host: Host,
     table: ResourceTable,
     wasi: WasiCtx,
 }
@@ -39,25 +49,39 @@ impl std::fmt::Debug for State {
 }
 
 impl State {
-    pub(crate) fn new(limits: &Limits, grants: &Grants, sink: &Arc<dyn PrintSink>) -> Self {
+    pub(crate) fn new(limits: &Limits, grants: &Grants, sink: &Arc<dyn PrintSink>, attempts: &Arc<Attempts>, cpus: u32) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
         let mut wasi = WasiCtx::builder();
         wasi.stdout(Printer::new(Stream::Stdout, sink))
             .stderr(Printer::new(Stream::Stderr, sink))
             .envs(&grants.env)
+            .args(&grants.args)
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             // The worker may start no thread once it is confined, and has nothing else to do meanwhile.
             .allow_blocking_current_thread(true)
             .max_random_size(limits.random_bytes);
+        if grants.stdin {
+            wasi.stdin(Input::new(attempts));
+        }
         for dir in &grants.dirs {
             let perms = if dir.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
             // Opened once already when the worker started; what fails now (no descriptors left) the guest sees as no directory.
             let _ = wasi.preopened_dir(&dir.host, &dir.guest, perms);
         }
-        Self { limiter: Limiter::new(limits), table, wasi: wasi.build() }
+        Self { limiter: Limiter::new(limits), host: Host::new(limits, attempts, cpus), table, wasi: wasi.build() }
+    }
+
+    /// What the functions of `taskcell:host` work with.
+    pub(crate) fn host(&mut self) -> View<'_> {
+        View::new(&mut self.host, &mut self.table)
+    }
+
+    /// The handles that the guest holds.
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
     }
 }
 

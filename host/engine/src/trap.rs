@@ -5,6 +5,7 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use crate::abi::{Broken, TooLong};
 use crate::error::{one_line, truncate};
+use crate::host::TooManyHandles;
 use crate::limiter::Limiter;
 use crate::state::StopReason;
 
@@ -22,6 +23,11 @@ pub(crate) enum Failure {
 #[error("stopped")]
 pub(crate) struct Stopped(pub(crate) StopReason);
 
+/// Carried through the engine by a host function: a call has no answer, and nobody is there to give one.
+#[derive(Debug, thiserror::Error)]
+#[error("a call to the host was not answered: {0}")]
+pub(crate) struct Gone(pub(crate) String);
+
 /// Tells what `error` was: a stop first, then an exit, then a limit, then a trap.
 pub(crate) fn classify(error: &wasmtime::Error, limiter: &mut Limiter) -> Failure {
     if let Some(Stopped(reason)) = error.downcast_ref::<Stopped>() {
@@ -35,6 +41,9 @@ pub(crate) fn classify(error: &wasmtime::Error, limiter: &mut Limiter) -> Failur
     }
     if let Some(too_long) = error.downcast_ref::<TooLong>() {
         return Failure::Limit(Limit::Result, too_long.to_string());
+    }
+    if let Some(too_many) = error.downcast_ref::<TooManyHandles>() {
+        return Failure::Limit(Limit::Handles, too_many.to_string());
     }
     if let Some((limit, text)) = limiter.denied.take() {
         return Failure::Limit(limit, text);
@@ -75,6 +84,7 @@ fn limit_of(trap: Option<Trap>, text: &str) -> Option<Limit> {
         ("too much data", Limit::HostCall),
         ("hostcall", Limit::HostCall),
         ("resource table has no free keys", Limit::Handles),
+        ("store handle limit exceeded", Limit::Handles),
         ("memory minimum size", Limit::Memory),
     ]
     .into_iter()

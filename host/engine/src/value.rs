@@ -6,6 +6,7 @@
 //! about 100 ns for each of its elements.
 
 use taskcell_wire::TypeDef;
+use taskcell_wire::call::HandleKind;
 
 /// A value. Cases, fields and flags are in the order of their type.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ pub enum Value {
     Result(Result<Option<Box<Self>>, Option<Box<Self>>>),
     /// Bits from the lowest of the first word on; as many words as the type needs.
     Flags(Vec<u32>),
+    /// A handle that the task is given: what it is of, and its place in the instance's table. Never part of a result.
+    Handle(HandleKind, u32),
 }
 
 /// The words that hold so many flags.
@@ -76,6 +79,7 @@ impl PartialEq for Value {
             (Self::Option(a), Self::Option(b)) => a == b,
             (Self::Result(a), Self::Result(b)) => a == b,
             (Self::Flags(a), Self::Flags(b)) => a == b,
+            (Self::Handle(a, at_a), Self::Handle(b, at_b)) => a == b && at_a == at_b,
             _ => false,
         }
     }

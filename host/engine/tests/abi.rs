@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use taskcell_engine::compile::{compile, open};
-use taskcell_engine::{Guest, GuestOptions, PrintSink, Stop, StopReason};
+use taskcell_engine::{Guest, GuestOptions, NoPort, PrintSink, Stop, StopReason};
 use taskcell_wire::{Encoding, Grants, Isolation, Limit, Limits, Outcome, Stream, TaskIndex, TrapKind};
 
 struct Never;
@@ -39,8 +39,8 @@ fn guest_within(wat: &str, isolation: Isolation, limits: Limits) -> Guest {
     let code = compile(wat.as_bytes(), &limits).unwrap_or_else(|error| panic!("{error}\n{wat}"));
     let file = file(&code.bytes);
     let interface = open(&file, &limits, code.is_concurrent).unwrap().describe().unwrap();
-    let (stop, sink) = (Arc::new(Never), Arc::new(Quiet));
-    let options = GuestOptions { interface, limits, grants: Grants::default(), isolation, stop, sink };
+    let (stop, sink, port) = (Arc::new(Never), Arc::new(Quiet), Arc::new(NoPort));
+    let options = GuestOptions { interface, limits, grants: Grants::default(), isolation, stop, sink, port, cpus: 1 };
     let mut guest = Guest::load(&file, options).unwrap();
     guest.warm_up().unwrap();
     guest
@@ -68,7 +68,7 @@ fn run(guest: &mut Guest, task: u16, input: Encoding, output: Encoding, item: &[
         Outcome::Trapped { kind, text } => Ended::Trapped(kind, text.to_owned()),
         Outcome::OverLimit { limit, .. } => Ended::OverLimit(limit),
         Outcome::Invalid { text } => Ended::Invalid(text.to_owned()),
-        Outcome::TimedOut | Outcome::Cancelled => panic!("nobody stops it"),
+        Outcome::TimedOut | Outcome::Cancelled | Outcome::Exited(_) => panic!("nobody stops it, and it is no program"),
     }
 }
 

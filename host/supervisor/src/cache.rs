@@ -3,9 +3,7 @@
 //! Code in the cache is executed (in workers), so the folder must be this user's alone, and each entry carries a digest: a
 //! damaged one is compiled again. Entries are written beside and renamed into place, so concurrent runs see whole entries only.
 //! Nothing here is ever an error for the user: without a cache, things are slower.
-//!
-//! An entry is: BLAKE3 of all that follows (32 bytes), length of the description (4 bytes, little-endian), the description
-//! (postcard), the code.
+//! What an entry looks like is in [`taskcell_wire::entry`]; its digest is BLAKE3.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
@@ -13,10 +11,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use taskcell_wire::{Interface, Limits, PROTOCOL_VERSION, codec, limits};
+use taskcell_wire::{Interface, Limits, PROTOCOL_VERSION, entry, limits};
 
-const DIGEST: usize = 32;
-const HEADER: usize = DIGEST + 4;
 /// All entries together, in bytes; the least recently used go first.
 const MOST_BYTES: u64 = 2 << 30;
 /// One entry, in bytes: machine code is about twice as long as the component.
@@ -122,31 +118,26 @@ impl Cache {
 }
 
 fn write(path: &Path, entry: &Entry) -> std::io::Result<()> {
-    let description = postcard::to_stdvec(&entry.interface).map_err(std::io::Error::other)?;
-    let length = u32::try_from(description.len()).map_err(std::io::Error::other)?.to_le_bytes();
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&length).update(&description).update(&entry.code);
+    let head = entry::head(&entry.interface, &entry.code, digest).map_err(std::io::Error::other)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(hasher.finalize().as_bytes())?;
-    file.write_all(&length)?;
-    file.write_all(&description)?;
+    file.write_all(&head)?;
     file.write_all(&entry.code)?;
     // A rename may reach the disk before the bytes do; the digest tells such an entry, so no fsync.
     Ok(())
 }
 
 fn decode(mut bytes: Vec<u8>) -> Option<Entry> {
-    let (digest, rest) = bytes.split_at_checked(DIGEST)?;
-    if blake3::hash(rest).as_bytes() != digest {
-        return None;
-    }
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-    let description = rest.get(..length)?;
-    let interface: Interface = codec::decode(description).ok()?;
-    interface.check().ok()?;
-    bytes.drain(..HEADER + length);
+    let (interface, code) = entry::decode(&bytes, digest)?;
+    bytes.drain(..code);
     Some(Entry { interface, code: bytes })
+}
+
+fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    *hasher.finalize().as_bytes()
 }
 
 #[cfg(test)]

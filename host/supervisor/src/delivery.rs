@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use taskcell_broker::Attempt;
+use taskcell_wire::call::{Level, TaskId};
 use taskcell_wire::{Outcome, OutcomeReader, Stream};
 
 use crate::error::TaskError;
@@ -104,6 +105,8 @@ fn count_of(history: &[Attempt]) -> u32 {
 pub struct Printed<'a> {
     /// The task's place in its job.
     pub index: u64,
+    /// The task's number, if it was started by another task.
+    pub task: Option<TaskId>,
     /// Where it printed.
     pub stream: Stream,
     /// What; any bytes, cut anywhere.
@@ -112,3 +115,17 @@ pub struct Printed<'a> {
 
 /// Told of everything that guests print, in the dispatcher's thread: it should be quick.
 pub(crate) type OnPrinted = Box<dyn FnMut(Printed<'_>) + Send>;
+
+/// A line of a task's own log.
+#[derive(Debug)]
+pub struct Logged<'a> {
+    /// Which task.
+    pub task: TaskId,
+    /// How much it matters.
+    pub level: Level,
+    /// The line, as hostile as the guest.
+    pub text: &'a str,
+}
+
+/// Told of every line that guests log, in the dispatcher's thread: it should be quick.
+pub(crate) type OnLogged = Box<dyn FnMut(Logged<'_>) + Send>;

@@ -1,4 +1,4 @@
-//! The one owner of a pool's state and of its workers' sockets.
+//! The one owner of a job's state, the broker, and of its workers' sockets.
 //!
 //! A turn waits for readiness, reads frames, tells the broker, carries out its effects, and writes. No thread hop lies between a
 //! worker's bytes and the broker. Whoever holds the dispatcher's lock leads it ([`crate::lead`]).
@@ -13,18 +13,25 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
-use taskcell_broker::{self as broker, Chunk, Effect, KillReason, Now};
+use taskcell_broker::{self as broker, Broker, Chunk, Effect, Now, PoolId};
+use taskcell_engine::values;
 use taskcell_sandbox::Strictness;
+use taskcell_wire::call::CallId;
 use taskcell_wire::from_worker::BootFailure;
-use taskcell_wire::{ChunkId, Encoding, JobId, Run, TaskIndex, ToWorker, WorkerId, encode};
+use taskcell_wire::{Encoding, Grants, JobId, TaskIndex, WorkerId};
 use taskcell_worker::page;
 
+use crate::boot::Boots;
 use crate::component::Component;
-use crate::delivery::{Block, OnPrinted};
+use crate::delivery::{Block, OnLogged, OnPrinted};
+use crate::effects::check_input;
 use crate::error::{Error, TaskError};
-use crate::inbound::{self, Retried};
-use crate::link::{BootFrame, Link, Received};
+use crate::inbound;
+use crate::input::Wants;
+use crate::link::{Link, Received};
+use crate::pulse::Looks;
 use crate::sink::Sink;
+use crate::status::TaskStatus;
 
 /// The epoll data of the eventfd; worker ids count up from 0 and never get here.
 const WAKE: u64 = u64::MAX;
@@ -32,16 +39,6 @@ const WAKE: u64 = u64::MAX;
 const READS: usize = 4;
 /// Sockets that one wait reports; the rest wait for the next turn.
 const EVENTS: usize = 32;
-
-/// What the tasks of a job have in common.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct JobOptions {
-    pub(crate) task: TaskIndex,
-    pub(crate) input: Encoding,
-    pub(crate) output: Encoding,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) timed: bool,
-}
 
 /// Why a pool stopped.
 #[derive(Debug, Clone)]
@@ -51,38 +48,47 @@ pub(crate) struct Failure {
     pub(crate) text: String,
 }
 
-pub(crate) struct Job {
-    pub(crate) options: JobOptions,
-    sink: Sink,
-}
-
 /// What a dispatcher is made with.
 pub(crate) struct DispatcherOptions {
-    pub(crate) component: Component,
-    pub(crate) boot: BootFrame,
+    /// The component that the first pool runs, and those that its tasks may start tasks of, by name.
+    pub(crate) modules: Vec<(String, Component)>,
+    /// What tasks of the first component may see.
+    pub(crate) grants: Grants,
     pub(crate) strictness: Strictness,
+    /// The first pool.
+    pub(crate) spec: broker::WorkerSpec,
     pub(crate) pool: broker::PoolOptions,
-    pub(crate) retried: Retried,
     pub(crate) printed: Option<OnPrinted>,
+    pub(crate) logged: Option<OnLogged>,
+    /// Where the program's calls for its input go.
+    pub(crate) input: Option<Wants>,
 }
 
 pub(crate) struct Dispatcher {
-    pub(crate) options: DispatcherOptions,
-    pub(crate) broker: broker::Pool,
-    effects: Vec<Effect>,
-    links: BTreeMap<WorkerId, Link>,
-    pub(crate) jobs: BTreeMap<JobId, Job>,
-    epoll: OwnedFd,
+    pub(crate) broker: Broker,
+    /// The pool that the API's jobs run in.
+    pub(crate) pool: PoolId,
+    pub(crate) boots: Boots,
+    pub(crate) strictness: Strictness,
+    pub(crate) printed: Option<OnPrinted>,
+    pub(crate) logged: Option<OnLogged>,
+    input: Option<Wants>,
+    /// Input that came for a program's call that had ended: the next call's.
+    unread: Vec<u8>,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) links: BTreeMap<WorkerId, Link>,
+    pub(crate) sinks: BTreeMap<JobId, Sink>,
+    pub(crate) epoll: OwnedFd,
     began: Instant,
-    failure: Option<Failure>,
+    looks: Looks,
+    pub(crate) failure: Option<Failure>,
     /// What the first worker that could not get ready failed at.
     pub(crate) boot_failure: Option<BootFailure>,
-    pub(crate) frame_cap: u64,
 }
 
 impl std::fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dispatcher").field("links", &self.links.len()).field("jobs", &self.jobs.len()).finish_non_exhaustive()
+        f.debug_struct("Dispatcher").field("links", &self.links.len()).field("jobs", &self.sinks.len()).finish_non_exhaustive()
     }
 }
 
@@ -102,20 +108,42 @@ impl Dispatcher {
     pub(crate) fn start(options: DispatcherOptions, wake: &OwnedFd) -> Result<Self, Error> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, wake, EventData::new_u64(WAKE), EventFlags::IN)?;
-        let frame_cap = options.component.limits().frame_bytes();
+        let interfaces = options
+            .modules
+            .iter()
+            .map(|(name, component)| broker::Module { name: name.clone(), interface: component.interface().clone() });
+        let limits = options.modules.first().map(|(_, component)| component.limits().clone()).unwrap_or_default();
+        let broker = Broker::new(broker::BrokerOptions {
+            modules: interfaces.collect(),
+            check_arguments: values::check_arguments,
+            check_input,
+            cpus: crate::pool::cpu_count().get(),
+            limits: broker::HostLimits { handles: limits.handles, log_bytes: limits.log_bytes, ..broker::HostLimits::default() },
+            quotas: broker::Quotas { message_bytes: limits.message_bytes, ..broker::Quotas::default() },
+            grace: options.pool.grace,
+            is_program: options.spec.program,
+            recall: true,
+        });
         let mut dispatcher = Self {
-            broker: broker::Pool::new(options.pool),
-            options,
+            broker,
+            pool: PoolId(0),
+            boots: Boots::new(options.modules, options.grants, options.strictness, options.printed.is_some()),
+            strictness: options.strictness,
+            printed: options.printed,
+            logged: options.logged,
+            input: options.input,
+            unread: Vec::new(),
             effects: Vec::new(),
             links: BTreeMap::new(),
-            jobs: BTreeMap::new(),
+            sinks: BTreeMap::new(),
             epoll,
             began: Instant::now(),
+            looks: Looks::new(),
             failure: None,
             boot_failure: None,
-            frame_cap,
         };
-        dispatcher.broker.start(dispatcher.now());
+        let now = dispatcher.now();
+        dispatcher.pool = dispatcher.broker.add_pool(now, options.spec, options.pool);
         dispatcher.carry_out();
         match &dispatcher.failure {
             // Not one worker could be started, and retrying would not help.
@@ -128,6 +156,12 @@ impl Dispatcher {
         Now(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
+    /// What every task that has not ended is doing.
+    pub(crate) fn tasks(&mut self) -> Vec<TaskStatus> {
+        let now = self.now();
+        self.broker.tasks().into_iter().map(|view| TaskStatus::of(view, now)).collect()
+    }
+
     /// Process ids of the workers that are ready.
     pub(crate) fn ready_pids(&self) -> Vec<u32> {
         self.links.values().filter(|link| link.ready).map(Link::pid).collect()
@@ -138,21 +172,20 @@ impl Dispatcher {
         self.failure.as_ref()
     }
 
-    pub(crate) fn open(&mut self, job: JobId, options: JobOptions, sink: Sink) {
-        let timeout = options.timeout.map(|timeout| broker::Duration(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
-        self.broker.open_job(job, broker::JobOptions { task: options.task, timeout });
+    pub(crate) fn open(&mut self, job: JobId, options: broker::JobOptions, sink: Sink) {
+        self.broker.open_job(self.pool, job, options);
         // A pool that stopped before takes no inputs, so this is all that its consumer ever hears.
         if let Some(failure) = &self.failure {
             sink.fail(&failure.text);
         }
-        self.jobs.insert(job, Job { options, sink });
+        self.sinks.insert(job, sink);
     }
 
     pub(crate) fn submit(&mut self, chunk: Chunk) {
         if let Some(failure) = &self.failure {
             let error = TaskError::Stopped { text: failure.text.clone() };
             let block = Block::untried(chunk.first, chunk.count, error);
-            self.deliver(chunk.job, block);
+            self.deliver(chunk.job, Encoding::Json, block);
             return;
         }
         self.broker.submit(self.now(), chunk);
@@ -171,29 +204,51 @@ impl Dispatcher {
 
     /// Nothing more of the job starts; what runs goes on.
     pub(crate) fn drain(&mut self, job: JobId) {
-        self.broker.drain_job(job);
+        self.broker.drain_job(self.now(), job);
         self.carry_out();
     }
 
     /// Nobody waits for the job any more.
     pub(crate) fn close(&mut self, job: JobId) {
-        self.jobs.remove(&job);
+        self.sinks.remove(&job);
         self.broker.close_job(self.now(), job);
         self.carry_out();
     }
 
+    /// Bytes that the program asked for.
+    pub(crate) fn input(&mut self, worker: WorkerId, call: CallId, bytes: &[u8]) {
+        if !self.broker.input(self.now(), worker, call, bytes.into()) {
+            self.unread.extend_from_slice(bytes);
+        }
+        self.carry_out();
+    }
+
+    pub(crate) fn read_input(&mut self, worker: WorkerId, call: CallId, limit: u32) {
+        if !self.unread.is_empty() {
+            let rest = self.unread.split_off(self.unread.len().min(usize::try_from(limit).unwrap_or(usize::MAX)));
+            let bytes = std::mem::replace(&mut self.unread, rest);
+            self.input(worker, call, &bytes);
+            return;
+        }
+        match &self.input {
+            Some(wants) => wants.ask(worker, call, limit),
+            None => self.input(worker, call, &[]),
+        }
+    }
+
     pub(crate) fn wants_more(&self) -> bool {
-        self.broker.wants_more()
+        self.broker.wants_more(self.pool)
     }
 
     pub(crate) fn chunk_tasks(&self, task: TaskIndex) -> u32 {
-        self.broker.chunk_tasks(task)
+        self.broker.chunk_tasks(self.pool, task)
     }
 
     /// Waits until something happens, at most `wait`, and handles it. Whether the eventfd rang.
     pub(crate) fn turn(&mut self, wait: Option<Duration>) -> bool {
         let due = self.broker.next_tick().map(|at| Duration::from_nanos(at.since(self.now()).0));
-        let wait = [wait, due].into_iter().flatten().min().map(timespec);
+        let look = (!self.links.is_empty()).then(|| self.looks.wait());
+        let wait = [wait, due, look].into_iter().flatten().min().map(timespec);
         let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS];
         // An interrupted wait is a turn in which nothing happened.
         let count = epoll::wait(&self.epoll, &mut events[..], wait.as_ref()).unwrap_or(0);
@@ -204,11 +259,24 @@ impl Dispatcher {
                 id => self.socket_ready(WorkerId(id), event.flags),
             }
         }
+        if self.looks.is_due() {
+            self.look();
+        }
         if self.broker.next_tick().is_some_and(|at| at <= self.now()) {
             self.broker.tick(self.now());
         }
         self.carry_out();
         rang
+    }
+
+    /// Kills workers that have a task and stand still.
+    fn look(&mut self) {
+        for (id, link) in &mut self.links {
+            let at_work = link.ready && self.broker.is_at_work(*id);
+            if link.pulse.look(at_work, page::beats(&link.page)) {
+                link.kill("because it stood still with a task to run; was it stopped?".into());
+            }
+        }
     }
 
     fn socket_ready(&mut self, id: WorkerId, flags: EventFlags) {
@@ -233,7 +301,7 @@ impl Dispatcher {
                 }
                 if let Err(violation) = inbound::frames(self, id, &mut link) {
                     link.kill(format!("because {violation}"));
-                    self.broker.violated(id, violation);
+                    self.broker.violated(self.now(), id, violation);
                     ended = true;
                     break;
                 }
@@ -254,139 +322,21 @@ impl Dispatcher {
         self.carry_out();
     }
 
-    pub(crate) fn deliver(&mut self, job: JobId, block: Block) {
-        if let Some(job) = self.jobs.get(&job) {
-            job.sink.push(block);
-        }
-    }
-
-    /// Carries out the broker's effects, up to the writes.
-    fn perform(&mut self) {
-        loop {
-            let mut effects = std::mem::take(&mut self.effects);
-            self.broker.take_effects(&mut effects);
-            if effects.is_empty() {
-                self.effects = effects;
-                return;
-            }
-            for effect in effects.drain(..) {
-                self.effect(effect);
-            }
-            self.effects = effects;
-        }
-    }
-
-    /// Carries out the broker's effects, and writes what waits for each worker.
-    fn carry_out(&mut self) {
-        self.perform();
-        // A full socket tells when it has room again; until then trying is of no use.
-        for (id, link) in self.links.iter_mut().filter(|(_, link)| link.has_out() && !link.is_full()) {
-            link.send();
-            if link.is_full() {
-                watch(&self.epoll, link, *id, true, false);
-            }
-        }
-    }
-
-    fn effect(&mut self, effect: Effect) {
-        match effect {
-            Effect::Spawn(id) => self.spawn(id),
-            Effect::Send(worker, chunk) => self.send(worker, chunk),
-            Effect::Stop(worker, chunk) => {
-                if let Some(link) = self.links.get(&worker) {
-                    page::ask_to_stop(&link.page, chunk);
-                }
-            }
-            Effect::Retire(worker) => {
-                if let Some(link) = self.links.get_mut(&worker) {
-                    // A frame of one byte is never over the cap.
-                    let _ = encode(&ToWorker::Shutdown, self.frame_cap, link.out());
-                }
-            }
-            Effect::Kill(worker, reason) => {
-                if reason == KillReason::NotReady {
-                    // The same code and the same machine: another one would hang alike.
-                    self.boot_failure.get_or_insert(BootFailure::Guest);
-                    self.broker.fail("a worker was not ready in time; do the component's start functions end?".into());
-                }
-                if let Some(link) = self.links.get_mut(&worker) {
-                    link.kill(reason_text(&reason));
-                }
-            }
-            Effect::Lost { job, index, history } => self.deliver(job, Block::lost(index, history)),
-            Effect::Cancelled { job, first, count } => {
-                self.deliver(job, Block::untried(first, count, TaskError::Cancelled));
-            }
-            Effect::Failed(why) => self.fail(&why),
-        }
-    }
-
-    fn spawn(&mut self, id: WorkerId) {
-        let spawned = Link::spawn(self.options.component.code(), &self.options.boot, self.options.strictness);
-        match spawned {
-            Ok(link) => {
-                watch(&self.epoll, &link, id, false, true);
-                self.links.insert(id, link);
-            }
-            // Out of processes or descriptors: as good as a worker that died at once, with its pauses and its end.
-            Err(error) => self.broker.worker_gone(self.now(), id, 0, format!("could not be started: failed to {error}"), None),
-        }
-    }
-
-    fn send(&mut self, worker: WorkerId, chunk: ChunkId) {
-        let Some((flight, _)) = self.broker.flight(worker, chunk) else { return };
-        let (Some(job), Some(link)) = (self.jobs.get(&flight.job), self.links.get_mut(&worker)) else { return };
-        let options = job.options;
-        let run = Run {
-            chunk,
-            task: options.task,
-            input: options.input,
-            output: options.output,
-            timeout: options.timeout.map(|timeout| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)),
-            timed: options.timed,
-            count: flight.count,
-            items: &flight.items,
-        };
-        if let Err(error) = encode(&ToWorker::Run(run), self.frame_cap, link.out()) {
-            // Inputs are capped when they are submitted, below a frame's cap.
-            link.kill(format!("because its work could not be sent: {error}"));
-        }
-    }
-
-    fn fail(&mut self, why: &str) {
-        self.failure = Some(Failure { boot: self.boot_failure, text: why.to_owned() });
-        for job in self.jobs.values() {
-            job.sink.fail(why);
-        }
-        for link in self.links.values_mut() {
-            link.kill("because the pool stopped".into());
-        }
-    }
-
     /// Ends the pool: every task that waits or runs ends with it.
     pub(crate) fn shut_down(&mut self, why: &str) {
-        self.broker.fail(why.to_owned());
+        self.broker.fail(self.now(), None, why.to_owned());
         self.carry_out();
         self.links.clear();
     }
 }
 
 /// Has epoll tell of a worker's socket; `new` if it does not yet.
-fn watch(epoll: &OwnedFd, link: &Link, id: WorkerId, writable: bool, new: bool) {
+pub(crate) fn watch(epoll: &OwnedFd, link: &Link, id: WorkerId, writable: bool, new: bool) {
     let flags = if writable { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
     let data = EventData::new_u64(id.0);
     let socket = link.socket();
     // These fail for want of kernel memory only; the worker then looks stuck and its task runs into its time.
     let _ = if new { epoll::add(epoll, socket, data, flags) } else { epoll::modify(epoll, socket, data, flags) };
-}
-
-fn reason_text(reason: &KillReason) -> String {
-    match reason {
-        KillReason::Timeout => "because its task ran over its time and did not stop".into(),
-        KillReason::Cancelled => "because its task was cancelled and did not stop".into(),
-        KillReason::NotReady => "because it was not ready in time".into(),
-        KillReason::Violation(violation) => format!("because {violation}"),
-    }
 }
 
 fn timespec(duration: Duration) -> Timespec {

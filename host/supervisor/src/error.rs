@@ -81,6 +81,20 @@ pub enum Error {
         /// The type, in WIT.
         ty: String,
     },
+    /// A component that was to be run as a program is none.
+    #[error("run {name}: it is no program, it does not export wasi:cli/run; its functions can be run with map and call")]
+    NotAProgram {
+        /// The component's name.
+        name: String,
+    },
+    /// A module can't have this name.
+    #[error("name a module {name:?}: {why}")]
+    ModuleName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// An input does not fit the task's parameters.
     #[error("use the input of {task}: {why}")]
     Input {
@@ -133,6 +147,12 @@ pub enum TaskError {
     Failed {
         /// The payload as JSON.
         json: String,
+    },
+    /// It ended with an exit code other than 0.
+    #[error("the program ended with exit code {code}")]
+    Exited {
+        /// The code.
+        code: i32,
     },
     /// The guest trapped.
     #[error("the guest trapped: {text}")]
@@ -188,6 +208,7 @@ impl TaskError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Failed { .. } => "failed",
+            Self::Exited { .. } => "exited",
             Self::Trapped { .. } => "trapped",
             Self::TimedOut => "timed-out",
             Self::OverLimit { .. } => "over-limit",
@@ -204,6 +225,7 @@ impl TaskError {
         Err(match *outcome {
             Outcome::Ok(bytes) => return Ok(bytes),
             Outcome::Failed(json) => Self::Failed { json: String::from_utf8_lossy(json).into_owned() },
+            Outcome::Exited(code) => Self::Exited { code },
             Outcome::Trapped { kind, text } => Self::Trapped { kind, text: text.to_owned() },
             Outcome::TimedOut => Self::TimedOut,
             Outcome::OverLimit { limit, text } => Self::OverLimit { limit, text: text.to_owned() },

@@ -3,7 +3,7 @@
 //! Frames by their caps, outcomes by decoding each, results by being one line of JSON. An error here is a violation: the worker is
 //! killed, and that costs the task it ran.
 
-use taskcell_broker::{self as broker, Attempt, Cause, Verdict, Violation};
+use taskcell_broker::{self as broker, Attempt, Cause, RetryBudget, Verdict, Violation};
 use taskcell_engine::values;
 use taskcell_sandbox::Strictness;
 use taskcell_wire::from_worker::BootFailure;
@@ -13,14 +13,6 @@ use taskcell_wire::{ChunkId, Encoding, FromWorker, Outcome, OutcomeReader, Outco
 use crate::delivery::{Block, Printed};
 use crate::dispatcher::Dispatcher;
 use crate::link::Link;
-
-/// Which failed outcomes of a worker's own are tried again.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Retried {
-    pub(crate) timeouts: bool,
-    pub(crate) traps: bool,
-    pub(crate) errors: bool,
-}
 
 /// Handles every whole frame that arrived.
 pub(crate) fn frames(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link) -> Result<(), Violation> {
@@ -37,7 +29,7 @@ pub(crate) fn frames(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link)
                         break Err(violation);
                     }
                     if is_ready {
-                        received.set_cap(dispatcher.frame_cap);
+                        received.set_cap(link.cap);
                     }
                 }
             },
@@ -52,7 +44,7 @@ fn message(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, message: 
         FromWorker::Ready(_) if link.ready => Err(Violation::OutOfTurn),
         FromWorker::Ready(_) => {
             // What a worker says of its confinement counts for nothing; what the kernel says of it does.
-            if dispatcher.options.strictness == Strictness::Required
+            if dispatcher.strictness == Strictness::Required
                 && let Err(error) = taskcell_sandbox::verify(link.pid())
             {
                 link.kill(format!("because it is not confined: failed to {error}"));
@@ -64,22 +56,23 @@ fn message(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, message: 
         FromWorker::Failed { .. } if link.ready => Err(Violation::OutOfTurn),
         FromWorker::Failed { kind, text } => {
             link.last_words = Some(text.to_owned());
-            // The same code and the same machine: another try would fail alike.
-            dispatcher.boot_failure.get_or_insert(kind);
-            dispatcher.broker.fail(format!("a worker could not get ready ({}): failed to {text}", boot_word(kind)));
+            dispatcher.boot_failed(id, kind, format!("a worker could not get ready ({}): failed to {text}", boot_word(kind)));
             Ok(())
         }
         FromWorker::Results { chunk, first, count, nanoseconds, outcomes } => {
-            results(dispatcher, id, link.pid(), chunk, first, count, nanoseconds, outcomes)
+            results(dispatcher, id, link, chunk, first, count, nanoseconds, outcomes)
         }
         FromWorker::Printed { chunk, task, stream, bytes } => {
-            let index = dispatcher.broker.place(id, chunk, task)?;
-            count_printed(link, chunk, task, bytes.len(), dispatcher.options.component.limits().log_bytes)?;
-            if let Some(printed) = &mut dispatcher.options.printed {
-                printed(Printed { index, stream, bytes });
+            let (job, index) = dispatcher.broker.place(id, chunk, task)?;
+            count_printed(link, chunk, task, bytes.len(), link.limits.log_bytes)?;
+            let task = if dispatcher.broker.owns(job) { dispatcher.broker.running(id) } else { None };
+            if let Some(printed) = &mut dispatcher.printed {
+                printed(Printed { index, task, stream, bytes });
             }
             Ok(())
         }
+        FromWorker::Call(call, body) => dispatcher.broker.call(dispatcher.now(), id, call, body),
+        FromWorker::Tell(tell) => dispatcher.broker.tell(dispatcher.now(), id, tell),
     }
 }
 
@@ -98,31 +91,28 @@ fn count_printed(link: &mut Link, chunk: ChunkId, task: u32, bytes: usize, limit
 /// What a worker adds to say that it cut, in bytes.
 const PRINT_MARK: u64 = 256;
 
-/// Checks and delivers outcomes: runs of final ones at once, one that is tried again by itdispatcher.
+/// Checks and delivers outcomes: runs of final ones at once, one that is tried again by itself.
 #[expect(clippy::too_many_arguments, reason = "the fields of one message")]
 fn results(
     dispatcher: &mut Dispatcher,
     id: WorkerId,
-    pid: u32,
+    link: &Link,
     chunk: ChunkId,
     first: u32,
     count: u32,
     nanoseconds: u64,
     outcomes: &[u8],
 ) -> Result<(), Violation> {
-    let output = dispatcher
-        .broker
-        .flight(id, chunk)
-        .and_then(|(flight, _)| dispatcher.jobs.get(&flight.job))
-        .map(|job| job.options.output);
+    let output = dispatcher.broker.work(id, chunk).map(|work| work.options.output).ok_or(Violation::ForeignChunk)?;
+    let budget = dispatcher.broker.budget(id);
     let history = dispatcher.broker.history(id, chunk).to_vec();
     let mut retried: Vec<(u32, Cause, u64)> = Vec::new();
     let (mut seen, mut failures) = (0u32, 0u32);
     for outcome in OutcomeReader::new(outcomes) {
         let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
         failures += u32::from(is_failure(&outcome));
-        check(&outcome, output, dispatcher.options.component.limits().result_bytes)?;
-        if let Some(cause) = dispatcher.options.retried.cause(&outcome) {
+        check(&outcome, output, link.limits.result_bytes)?;
+        if let Some(cause) = cause(budget, &outcome) {
             retried.push((seen, cause, ns));
         }
         seen = seen.checked_add(1).ok_or(Violation::OutOfOrder)?;
@@ -132,7 +122,7 @@ fn results(
     }
     if retried.is_empty() {
         let (job, index) = dispatcher.broker.finished(dispatcher.now(), id, chunk, first, count, nanoseconds)?;
-        dispatcher.deliver(job, Block::outcomes(index, count, failures, outcomes.to_vec(), history));
+        dispatcher.deliver(job, output, Block::outcomes(index, count, failures, outcomes.to_vec(), history));
         return Ok(());
     }
     let each = nanoseconds / u64::from(count.max(1));
@@ -142,7 +132,7 @@ fn results(
         let (job, index) = match retried.iter().find(|(retried, _, _)| *retried == at) {
             None => dispatcher.broker.finished(dispatcher.now(), id, chunk, place, 1, each)?,
             Some((_, cause, ran)) => {
-                let attempt = Attempt { pid, cause: cause.clone(), ran: broker::Duration(*ran) };
+                let attempt = Attempt { pid: link.pid(), cause: cause.clone(), ran: broker::Duration(*ran) };
                 match dispatcher.broker.attempt_failed(dispatcher.now(), id, chunk, place, attempt)? {
                     (_, _, Verdict::Again) => continue,
                     (job, index, Verdict::Final) => (job, index),
@@ -151,26 +141,26 @@ fn results(
         };
         let mut one = OutcomeWriter::default();
         one.push(ns, &outcome);
-        dispatcher
-            .deliver(job, Block::outcomes(index, 1, u32::from(is_failure(&outcome)), one.bytes().to_vec(), history.clone()));
+        let block = Block::outcomes(index, 1, u32::from(is_failure(&outcome)), one.bytes().to_vec(), history.clone());
+        dispatcher.deliver(job, output, block);
     }
     Ok(())
 }
 
-impl Retried {
-    fn cause(self, outcome: &Outcome<'_>) -> Option<Cause> {
-        match outcome {
-            Outcome::TimedOut if self.timeouts => Some(Cause::Timeout),
-            Outcome::Trapped { .. } | Outcome::OverLimit { .. } if self.traps => Some(Cause::Trap),
-            Outcome::Failed(_) if self.errors => Some(Cause::Error),
-            Outcome::Ok(_)
-            | Outcome::Failed(_)
-            | Outcome::Trapped { .. }
-            | Outcome::TimedOut
-            | Outcome::OverLimit { .. }
-            | Outcome::Cancelled
-            | Outcome::Invalid { .. } => None,
-        }
+/// What an outcome that may be tried again failed for.
+fn cause(budget: RetryBudget, outcome: &Outcome<'_>) -> Option<Cause> {
+    match outcome {
+        Outcome::TimedOut if budget.timeouts > 0 => Some(Cause::Timeout),
+        Outcome::Trapped { .. } | Outcome::OverLimit { .. } if budget.traps > 0 => Some(Cause::Trap),
+        Outcome::Failed(_) | Outcome::Exited(_) if budget.errors > 0 => Some(Cause::Error),
+        Outcome::Ok(_)
+        | Outcome::Failed(_)
+        | Outcome::Exited(_)
+        | Outcome::Trapped { .. }
+        | Outcome::TimedOut
+        | Outcome::OverLimit { .. }
+        | Outcome::Cancelled
+        | Outcome::Invalid { .. } => None,
     }
 }
 
@@ -179,14 +169,14 @@ fn is_failure(outcome: &Outcome<'_>) -> bool {
 }
 
 /// Whether an outcome may be believed to be what an honest worker sends, and may be printed.
-fn check(outcome: &Outcome<'_>, output: Option<Encoding>, result_bytes: u64) -> Result<(), Violation> {
+fn check(outcome: &Outcome<'_>, output: Encoding, result_bytes: u64) -> Result<(), Violation> {
     let (length, most, sound) = match outcome {
-        Outcome::Ok(bytes) => (bytes.len(), result_bytes, output != Some(Encoding::Json) || values::is_printable_json(bytes)),
+        Outcome::Ok(bytes) => (bytes.len(), result_bytes, output != Encoding::Json || values::is_printable_json(bytes)),
         Outcome::Failed(json) => (json.len(), result_bytes, values::is_printable_json(json)),
         Outcome::Trapped { text, .. } | Outcome::OverLimit { text, .. } | Outcome::Invalid { text } => {
             (text.len(), EXPLANATION_BYTES as u64, true)
         }
-        Outcome::TimedOut | Outcome::Cancelled => (0, 0, true),
+        Outcome::TimedOut | Outcome::Cancelled | Outcome::Exited(_) => (0, 0, true),
     };
     if length as u64 > most {
         return Err(Violation::OverLimit);

@@ -20,10 +20,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
-use taskcell_broker::Chunk;
-use taskcell_wire::JobId;
+use taskcell_broker::{Chunk, JobOptions};
+use taskcell_wire::{CallId, JobId, WorkerId};
 
-use crate::dispatcher::{Dispatcher, JobOptions};
+use crate::dispatcher::Dispatcher;
 use crate::sink::Sink;
 
 /// Requests that wait for a leader.
@@ -42,6 +42,7 @@ pub(crate) enum Request {
     Cancel(JobId),
     Drain(JobId),
     Close(JobId),
+    Input(WorkerId, CallId, Vec<u8>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +84,7 @@ impl std::fmt::Debug for Request {
             Self::Cancel(_) => "Cancel",
             Self::Drain(_) => "Drain",
             Self::Close(_) => "Close",
+            Self::Input(..) => "Input",
         })
     }
 }
@@ -289,6 +291,7 @@ fn apply(dispatcher: &mut Dispatcher, request: Request) {
         Request::Cancel(job) => dispatcher.cancel(job),
         Request::Drain(job) => dispatcher.drain(job),
         Request::Close(job) => dispatcher.close(job),
+        Request::Input(worker, call, bytes) => dispatcher.input(worker, call, &bytes),
     }
 }
 

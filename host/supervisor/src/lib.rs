@@ -26,36 +26,48 @@
 //! The library prints nothing, reads no environment variables but those that say where the cache is, and leaves no process and no
 //! named thing behind.
 
+mod boot;
 mod cache;
 mod compile;
 mod component;
+mod control;
 mod delivery;
 mod dispatcher;
+mod effects;
 mod error;
 mod future;
 mod inbound;
 mod init;
+mod input;
 mod lead;
 mod link;
 mod map;
 mod mapping;
 mod pool;
+mod program;
+mod pulse;
 mod sink;
 mod source;
+mod status;
 
 pub use component::{Component, ComponentOptions, Origin};
-pub use delivery::{Block, Printed, TaskEnd};
+pub use control::{HostStatus, TaskLine, hosts};
+pub use delivery::{Block, Logged, Printed, TaskEnd};
 pub use error::{Error, TaskError};
 pub use future::Future;
 pub use init::init;
 pub use map::Map;
 pub use mapping::{Bell, Mapping, MappingOptions, Next, Source, Supply};
 pub use pool::{Pool, PoolBuilder, RunOptions, cpu_count};
+pub use program::{Program, ProgramBuilder};
+
+pub use status::{TaskProgress, TaskStatus};
 
 pub use taskcell_broker::{Attempt, Cause, RetryBudget};
 pub use taskcell_sandbox::Strictness;
+pub use taskcell_wire::call::{Level, TaskState};
 pub use taskcell_wire::from_worker::BootFailure;
 pub use taskcell_wire::{
-    DirGrant, Encoding, Import, Interface, Isolation, ItemWriter, Limit, Limits, Refusal, RefusalKind, Signature, Stream,
+    DirGrant, Encoding, Import, Interface, Isolation, ItemWriter, Limit, Limits, Refusal, RefusalKind, Signature, Stream, TaskId,
     TaskIndex, TrapKind, TypeDef, TypeId, TypeTable,
 };

@@ -1,15 +1,16 @@
 //! One worker as the dispatcher sees it: its process, its socket, its page, and bytes under way in both directions.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 use taskcell_sandbox::{Child, Role, SharedPage, SpawnOptions, Stderr, Strictness, Termination};
-use taskcell_wire::{ChunkId, FrameBuffer, limits};
+use taskcell_wire::{ChunkId, FrameBuffer, Limits, limits};
 
+use crate::boot::Plan;
 use crate::error::Error;
+use crate::pulse::Pulse;
 
 /// A worker process and the way to it.
 #[derive(Debug)]
@@ -25,6 +26,12 @@ pub(crate) struct Link {
     full: bool,
     /// Whether it said ready and was checked.
     pub(crate) ready: bool,
+    /// The longest frame in either direction once it is ready, in bytes.
+    pub(crate) cap: u64,
+    /// What its guest may use.
+    pub(crate) limits: Limits,
+    /// Its signs of life.
+    pub(crate) pulse: Pulse,
     /// The task that printed last, and how many bytes of what it printed came.
     pub(crate) printed: (ChunkId, u32, u64),
     /// Why we killed it, for people.
@@ -47,10 +54,10 @@ pub(crate) enum Received {
 }
 
 impl Link {
-    /// Starts a worker for `code` and lays `boot` ready for it.
-    pub(crate) fn spawn(code: &OwnedFd, boot: &[u8], strictness: Strictness) -> Result<Self, Error> {
+    /// Starts a worker and lays its boot message ready for it.
+    pub(crate) fn spawn(plan: &Plan, strictness: Strictness) -> Result<Self, Error> {
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        let code = code.try_clone().map_err(Error::System)?;
+        let code = plan.code().try_clone().map_err(Error::System)?;
         let (page, given) = SharedPage::create().map_err(|error| Error::System(std::io::Error::other(error)))?;
         let mut options = SpawnOptions::new(Role::Worker, strictness, vec![theirs, code, given]);
         // The user's terminal is no place for a process that may be an attacker's.
@@ -61,10 +68,13 @@ impl Link {
             socket: ours,
             page,
             received: FrameBuffer::new(limits::BOOT_FRAME),
-            out: boot.to_vec(),
+            out: plan.frame.to_vec(),
             sent: 0,
             full: false,
             ready: false,
+            cap: plan.limits.frame_bytes(),
+            limits: plan.limits.clone(),
+            pulse: Pulse::default(),
             printed: (ChunkId(0), 0, 0),
             killed: None,
             last_words: None,
@@ -190,6 +200,3 @@ fn signal_name(signal: i32) -> &'static str {
         _ => "",
     }
 }
-
-/// What every worker of a pool is told first, encoded once.
-pub(crate) type BootFrame = Arc<[u8]>;

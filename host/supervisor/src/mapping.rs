@@ -47,6 +47,10 @@ pub trait Source {
 pub struct Bell(Arc<Shared>);
 
 impl Bell {
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
+        Self(Arc::clone(shared))
+    }
+
     /// There are inputs, or there will be no more.
     pub fn ring(&self) {
         self.0.ring();

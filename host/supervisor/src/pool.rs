@@ -6,31 +6,32 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use taskcell_broker::{self as broker, Chunk, RetryBudget};
+use taskcell_broker::{self as broker, Chunk, JobOptions, ModuleId, RetryBudget};
 use taskcell_sandbox::Strictness;
-use taskcell_wire::{
-    Boot, DirGrant, Encoding, Grants, Isolation, ItemWriter, PROTOCOL_VERSION, TaskIndex, ToWorker, encode, limits,
-};
+use taskcell_wire::{DirGrant, Encoding, Grants, Isolation, ItemWriter, TaskIndex};
 
+use crate::boot::check_modules;
 use crate::component::Component;
+use crate::control::Listing;
 use crate::delivery::{OnPrinted, Printed};
-use crate::dispatcher::{Dispatcher, DispatcherOptions, JobOptions, next_job, wake_fd};
+use crate::dispatcher::{Dispatcher, DispatcherOptions, next_job, wake_fd};
 use crate::error::Error;
 use crate::future::{Future, bytes, from_json};
-use crate::inbound::Retried;
 use crate::lead::{Request, Shared};
 use crate::map::{Map, Values};
 use crate::mapping::{Mapping, MappingOptions, Source};
 use crate::sink::Sink;
+use crate::status::TaskStatus;
 
 /// How long a task may go on after it was told to stop, before its worker is killed. A guest that computes stops within a tick of
 /// the epoch (5 to 20 ms); one that waits in a host call does not, and its worker is replaced in a few milliseconds.
-const GRACE: Duration = Duration::from_millis(250);
+pub(crate) const GRACE: Duration = Duration::from_millis(250);
 
 /// Makes a [`Pool`]. Closed by default: one worker per CPU, a fresh instance for every task, the sandbox required, no
 /// environment, no retries, no time limit, what guests print dropped.
 pub struct PoolBuilder {
     component: Component,
+    modules: Vec<(String, Component)>,
     workers: Option<NonZeroU32>,
     isolation: Isolation,
     strictness: Strictness,
@@ -39,6 +40,7 @@ pub struct PoolBuilder {
     grants: Grants,
     printed: Option<OnPrinted>,
     grace: Duration,
+    title: Option<String>,
 }
 
 impl std::fmt::Debug for PoolBuilder {
@@ -52,6 +54,13 @@ impl PoolBuilder {
     #[must_use]
     pub fn workers(mut self, workers: NonZeroU32) -> Self {
         self.workers = Some(workers);
+        self
+    }
+
+    /// Another component, whose exports tasks may start as `name/export`. It gets no environment and no directories.
+    #[must_use]
+    pub fn module(mut self, name: &str, component: &Component) -> Self {
+        self.modules.push((name.to_owned(), component.clone()));
         self
     }
 
@@ -105,6 +114,14 @@ impl PoolBuilder {
         self
     }
 
+    /// Lets `taskcell ps` and [`hosts`](crate::hosts) show what this one's tasks are doing, under this title. Makes a socket in
+    /// `$XDG_RUNTIME_DIR`, for this user alone; without that variable nothing happens. Not by default.
+    #[must_use]
+    pub fn listed(mut self, title: &str) -> Self {
+        self.title = Some(title.to_owned());
+        self
+    }
+
     /// Called with all that guests print, in the thread that turns the dispatcher. Without it, what they print is dropped.
     #[must_use]
     pub fn on_printed(mut self, printed: impl FnMut(Printed<'_>) + Send + 'static) -> Self {
@@ -115,30 +132,25 @@ impl PoolBuilder {
     /// Starts the workers; they get ready while the caller goes on.
     ///
     /// # Errors
-    /// [`Error::MissingImport`]; [`Error::System`] or [`Error::Spawn`] if the machine has no room for a pool.
-    pub fn build(self) -> Result<Pool, Error> {
+    /// [`Error::MissingImport`]; [`Error::ModuleName`]; [`Error::System`] or [`Error::Spawn`] if the machine has no room for a pool.
+    pub fn build(mut self) -> Result<Pool, Error> {
         self.component.check_imports()?;
+        check_modules(&self.modules)?;
+        self.modules.insert(0, (String::new(), self.component.clone()));
         let workers = self.workers.unwrap_or_else(cpu_count);
-        let limits = self.component.limits().clone();
-        let boot = ToWorker::Boot(Box::new(Boot {
-            version: PROTOCOL_VERSION,
-            interface: self.component.interface().clone(),
-            limits: limits.clone(),
-            grants: self.grants,
-            isolation: self.isolation,
-            strict: self.strictness == Strictness::Required,
-            send_printed: self.printed.is_some(),
-        }));
-        let mut frame = Vec::new();
-        encode(&boot, limits::INTERFACE_FRAME, &mut frame)?;
-        let budget = self.budget;
         let options = DispatcherOptions {
-            component: self.component.clone(),
-            boot: frame.into(),
+            modules: self.modules,
+            grants: self.grants,
             strictness: self.strictness,
-            pool: broker::PoolOptions { workers: workers.get(), budget, grace: duration(self.grace) },
-            retried: Retried { timeouts: budget.timeouts > 0, traps: budget.traps > 0, errors: budget.errors > 0 },
+            spec: broker::WorkerSpec { module: ModuleId(0), isolation: self.isolation, memory_bytes: None, program: false },
+            pool: broker::PoolOptions {
+                budget: self.budget,
+                grace: duration(self.grace),
+                ..broker::PoolOptions::new(workers.get())
+            },
             printed: self.printed,
+            logged: None,
+            input: None,
         };
         let wake = wake_fd()?;
         let dispatcher = Dispatcher::start(options, &wake)?;
@@ -148,7 +160,8 @@ impl PoolBuilder {
             .name("taskcell-dispatch".into())
             .spawn(move || background.run())
             .map_err(Error::System)?;
-        Ok(Pool { shared, component: self.component, timeout: self.timeout, thread: Some(thread) })
+        let listing = self.title.and_then(|title| Listing::start(&title, Arc::downgrade(&shared)));
+        Ok(Pool { shared, component: self.component, timeout: self.timeout, thread: Some(thread), listing })
     }
 }
 
@@ -161,6 +174,9 @@ pub struct Pool {
     component: Component,
     timeout: Option<Duration>,
     thread: Option<std::thread::JoinHandle<()>>,
+    /// Its socket, if it has one; kept for its end.
+    #[expect(dead_code, reason = "what it does, it does when it is dropped")]
+    listing: Option<Listing>,
 }
 
 /// How the tasks of a mapping run.
@@ -180,6 +196,7 @@ impl Pool {
     pub fn builder(component: &Component) -> PoolBuilder {
         PoolBuilder {
             component: component.clone(),
+            modules: Vec::new(),
             workers: None,
             isolation: Isolation::default(),
             strictness: Strictness::Required,
@@ -188,6 +205,7 @@ impl Pool {
             grants: Grants::default(),
             printed: None,
             grace: GRACE,
+            title: None,
         }
     }
 
@@ -195,6 +213,12 @@ impl Pool {
     #[must_use]
     pub fn component(&self) -> &Component {
         &self.component
+    }
+
+    /// What every task that has not ended is doing.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<TaskStatus> {
+        self.shared.visit(Dispatcher::tasks)
     }
 
     /// Process ids of the workers that are ready now.
@@ -258,7 +282,7 @@ impl Pool {
         items.push(item);
         let (items, count) = items.into_parts();
         let (job, sink) = (next_job(), Sink::default());
-        let options = JobOptions { task, input, output, timeout: self.timeout, timed: false };
+        let options = JobOptions { input, output, timeout: self.timeout.map(duration), ..JobOptions::new(task) };
         self.shared.request(Request::Open(job, options, sink.clone()));
         self.shared.request(Request::Submit(Chunk { job, first: 0, count, items, history: Vec::new() }));
         Ok(Future::new(Arc::clone(&self.shared), job, sink, decode))
@@ -305,7 +329,13 @@ impl Pool {
     #[must_use]
     pub fn mapping<S: Source>(&self, task: TaskIndex, source: S, run: RunOptions, options: MappingOptions) -> Mapping<S> {
         let (job, sink) = (next_job(), Sink::default());
-        let job_options = JobOptions { task, input: run.input, output: run.output, timeout: self.timeout, timed: run.timed };
+        let job_options = JobOptions {
+            input: run.input,
+            output: run.output,
+            timeout: self.timeout.map(duration),
+            timed: run.timed,
+            ..JobOptions::new(task)
+        };
         self.shared.request(Request::Open(job, job_options, sink.clone()));
         Mapping::new(Arc::clone(&self.shared), job, sink, task, source, options)
     }
@@ -334,6 +364,6 @@ pub fn cpu_count() -> NonZeroU32 {
     NonZeroU32::new(u32::try_from(count).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN)
 }
 
-fn duration(duration: Duration) -> broker::Duration {
+pub(crate) fn duration(duration: Duration) -> broker::Duration {
     broker::Duration(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }

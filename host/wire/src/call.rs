@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! guest          worker                               broker
-//!   |  queue.get  |  (CallId, ObjectId, QueueCall)      |
+//!   |  queue.get  |  (CallId, Call::Queue(HandleId, ..)) |
 //!   | ----------> | ----------------------------------> |  at once, or parked until it can be answered
 //!   | <---------- | <---------------------------------- |
-//!                    (CallId, Result<QueueReply, CallError>)
+//!                    (CallId, Result<Reply, CallError>)
 //! ```
 //!
-//! One pair of enums per primitive, so that the one who handles a queue's calls matches a queue's calls and nothing else. What `wit/`
+//! [`Call`] and [`Reply`] hold one pair of enums per primitive, so that the one who handles a queue's calls matches a queue's calls and nothing else. What `wit/`
 //! says of a function is said there; here stands only how it travels.
 //!
 //! The failure that this prevents: a call that is answered twice, or for somebody else. The answer carries the [`CallId`] that the
@@ -25,21 +25,31 @@ pub mod bytes;
 pub mod create;
 pub mod error;
 pub mod ids;
+pub mod invocation;
+pub mod message;
 pub mod pipe;
+pub mod pool;
+pub mod process;
 pub mod queue;
 pub mod shared_map;
 pub mod sync;
+pub mod value;
 
 pub use batch::{BATCH_ITEMS, Batch};
 pub use bytes::Bytes;
 pub use create::{BarrierOptions, LockOptions, PipeOptions, QueueOptions, SemaphoreKind, SemaphoreOptions};
 pub use error::CallError;
-pub use ids::{CallId, Holder, LeaseId, ObjectId};
+pub use ids::{CallId, HandleId, Holder, LeaseId, ObjectId, TaskId};
+pub use invocation::{Argument, CheckedArgument, HandleKind, Invocation, RunArgument};
+pub use message::{Call, Create, Identity, Level, Reply, Tell};
 pub use pipe::{End, PipeCall, PipeReply};
+pub use pool::{FutureCall, Mapped, MappingCall, PoolCall, PoolReply, PoolSettings};
+pub use process::{ProcessCall, ProcessOptions, ProcessReply};
 pub use queue::{QueueCall, QueueCounts, QueueReply, QueueRights, Rejected};
 pub use shared_map::{MapCall, MapChange, MapEntry, MapItem, MapReply, MapRights, Swap, Update};
 pub use sync::{Acquired, BarrierCall, BarrierReply, ConditionCall, EventCall, EventReply, LockCall, LockReply};
 pub use sync::{SemaphoreCall, SemaphoreReply};
+pub use value::{Ended, TaskState, TaskValue};
 
 /// How long a call may wait, in nanoseconds: `None` for ever, `Some(0)` not at all.
 pub type Timeout = Option<u64>;
@@ -47,7 +57,7 @@ pub type Timeout = Option<u64>;
 /// One side of what can be waited for with others (`waiting.wait-any`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Interest {
-    /// A queue's get or a pipe's receive would not wait; an event is set.
+    /// A queue's get, a pipe's receive or a mapping's next would not wait; an event is set; a process or a future's task has ended.
     In,
     /// A queue's put would not wait.
     Out,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::call::{Call, CallId, Tell};
 use crate::ids::ChunkId;
 
 /// One layer of the sandbox, as the worker found it.
@@ -93,4 +94,8 @@ pub enum FromWorker<'a> {
         #[serde(borrow)]
         bytes: &'a [u8],
     },
+    /// The running task makes a call: the one after all whose outcomes came. The worker chose the number, and waits for its answer.
+    Call(CallId, #[serde(borrow)] Call<'a>),
+    /// The running task tells something.
+    Tell(#[serde(borrow)] Tell<'a>),
 }

@@ -9,6 +9,8 @@
 //!     | <------- FromWorker::Ready - |                             | <- FromCompiler::Compiled -|
 //!     | -- ToWorker::Run ----------> |                             v                            v
 //!     | <----- FromWorker::Results - |   (any number, in the order of the runs)
+//!     | <----- FromWorker::Call ---- |   (a guest asks; one at a time)
+//!     | -- ToWorker::Reply --------> |
 //!     | -- ToWorker::Shutdown -----> |
 //! ```
 //!
@@ -23,6 +25,7 @@
 pub mod call;
 pub mod codec;
 pub mod compile;
+pub mod entry;
 pub mod error;
 pub mod from_worker;
 pub mod ids;
@@ -32,7 +35,7 @@ pub mod outcome;
 pub mod to_worker;
 pub mod types;
 
-pub use call::{CallError, CallId, Holder, LeaseId, ObjectId};
+pub use call::{CallError, CallId, HandleId, Holder, LeaseId, ObjectId, TaskId};
 pub use codec::{FrameBuffer, encode};
 pub use compile::{FromCompiler, Refusal, RefusalKind, ToCompiler};
 pub use error::WireError;
@@ -42,8 +45,8 @@ pub use items::{ItemReader, ItemWriter};
 pub use limits::{Isolation, Limits};
 pub use outcome::{Limit, Outcome, OutcomeReader, OutcomeWriter, TrapKind};
 pub use to_worker::{Boot, DirGrant, Encoding, Grants, Run, ToWorker};
-pub use types::{Import, Interface, Signature, TypeDef, TypeId, TypeTable};
+pub use types::{HOST_PACKAGE, Import, Interface, Signature, TypeDef, TypeId, TypeTable};
 
 /// Raised by one with every change of a message's bytes. Supervisor and worker are the same binary, so a difference means that
 /// the file was replaced while it ran; the handshake tells it instead of misreading frames.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;

@@ -85,6 +85,8 @@ pub enum Outcome<'a> {
     Ok(#[serde(borrow)] &'a [u8]),
     /// The task returned the error case of its `result`: the payload as JSON.
     Failed(&'a [u8]),
+    /// A program ended with this exit code, which is not 0.
+    Exited(i32),
     /// The guest trapped.
     Trapped {
         /// What class of trap.
@@ -191,6 +193,7 @@ mod tests {
         let outcomes = [
             (0, Outcome::Ok(b"42")),
             (17, Outcome::Failed(b"\"no\"")),
+            (18, Outcome::Exited(3)),
             (u64::MAX, Outcome::Trapped { kind: TrapKind::Unreachable, text: "wasm trap" }),
             (1, Outcome::TimedOut),
             (2, Outcome::OverLimit { limit: Limit::Memory, text: "t" }),
@@ -199,7 +202,7 @@ mod tests {
         ];
         let mut writer = OutcomeWriter::default();
         outcomes.iter().for_each(|(ns, outcome)| writer.push(*ns, outcome));
-        assert_eq!(writer.count(), 7);
+        assert_eq!(writer.count(), 8);
         let read: Result<Vec<_>, _> = OutcomeReader::new(writer.bytes()).collect();
         assert_eq!(read.unwrap(), outcomes);
     }

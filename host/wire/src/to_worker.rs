@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::call::{CallError, CallId, Reply};
 use crate::ids::{ChunkId, TaskIndex};
 use crate::limits::{Isolation, Limits};
 use crate::types::Interface;
@@ -13,6 +14,8 @@ pub enum Encoding {
     Json,
     /// The bytes themselves, for a single `list<u8>` or `string`.
     Bytes,
+    /// A batch of [`RunArgument`](crate::call::RunArgument)s in postcard, one for each parameter; of inputs only.
+    Arguments,
 }
 
 /// A directory that the guest may use.
@@ -33,6 +36,10 @@ pub struct Grants {
     pub env: Vec<(String, String)>,
     /// Directories; each is also all that the operating system lets the worker reach.
     pub dirs: Vec<DirGrant>,
+    /// The program's arguments, its name first; empty for a task that is no program.
+    pub args: Vec<String>,
+    /// Whether the guest may read the standard input of the command, with [`Call::Input`](crate::call::Call::Input).
+    pub stdin: bool,
 }
 
 /// The first message: what this worker is for.
@@ -52,6 +59,8 @@ pub struct Boot {
     pub strict: bool,
     /// Whether what the guest prints is sent or dropped.
     pub send_printed: bool,
+    /// The CPUs that this job may use.
+    pub cpus: u32,
 }
 
 /// Tasks to run, one after the other.
@@ -84,6 +93,11 @@ pub enum ToWorker<'a> {
     /// Work.
     #[serde(borrow)]
     Run(Run<'a>),
+    /// The answer to a call.
+    Reply(CallId, #[serde(borrow)] Result<Reply<'a>, CallError>),
+    /// Of this chunk, whose running task waits in a call, only the first so many tasks are this worker's any more, and of what was sent
+    /// after it nothing is.
+    Recall(ChunkId, u32),
     /// End, after what was sent before.
     Shutdown,
 }

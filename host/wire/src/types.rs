@@ -202,6 +202,9 @@ fn check_parts(def: &TypeDef, before: usize) -> Result<(), WireError> {
     if sound { Ok(()) } else { Err(WireError::BadTypes("a type names a later one")) }
 }
 
+/// What the names of this host's own interfaces begin with.
+pub const HOST_PACKAGE: &str = "taskcell:host/";
+
 /// An exported function that can be run as a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
@@ -240,6 +243,20 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// Whether tasks of this component can make calls to the broker, and wait in them. Importing only types, or only what a task may
+    /// know of itself, is not enough for that.
+    #[must_use]
+    pub fn can_wait(&self) -> bool {
+        let ours = self.imports.iter().filter_map(|import| import.name.strip_prefix(HOST_PACKAGE));
+        ours.map(|rest| rest.split('@').next().unwrap_or(rest)).any(|interface| !matches!(interface, "types" | "task"))
+    }
+
+    /// Whether tasks of this component can make calls at all.
+    #[must_use]
+    pub fn makes_calls(&self) -> bool {
+        self.imports.iter().any(|import| import.name.starts_with(HOST_PACKAGE))
+    }
+
     /// Checks a description that was received: type ids within the table, numbers within the caps.
     ///
     /// # Errors

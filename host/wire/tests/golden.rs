@@ -83,13 +83,17 @@ fn no_variant_is_forgotten() {
     let to_worker = |message: &ToWorker<'_>| match message {
         ToWorker::Boot(_) => 0,
         ToWorker::Run(_) => 1,
-        ToWorker::Shutdown => 2,
+        ToWorker::Reply(..) => 2,
+        ToWorker::Recall(..) => 3,
+        ToWorker::Shutdown => 4,
     };
     let from_worker = |message: &FromWorker<'_>| match message {
         FromWorker::Ready(_) => 0,
         FromWorker::Failed { .. } => 1,
         FromWorker::Results { .. } => 2,
         FromWorker::Printed { .. } => 3,
+        FromWorker::Call(..) => 4,
+        FromWorker::Tell(_) => 5,
     };
     let to_compiler = |message: &ToCompiler| match message {
         ToCompiler::Compile { .. } => 0,
@@ -126,8 +130,8 @@ fn no_variant_is_forgotten() {
     }
     let (items, count) = samples::items();
     let outcomes = samples::outcomes();
-    assert_eq!(numbers(samples::to_worker(&items, count).iter().map(|(_, m)| to_worker(m))), [0, 1, 2]);
-    assert_eq!(numbers(samples::from_worker(&outcomes).iter().map(|(_, m)| from_worker(m))), [0, 1, 2, 3]);
+    assert_eq!(numbers(samples::to_worker(&items, count).iter().map(|(_, m)| to_worker(m))), [0, 1, 2, 3, 4]);
+    assert_eq!(numbers(samples::from_worker(&outcomes).iter().map(|(_, m)| from_worker(m))), [0, 1, 2, 3, 4, 5]);
     assert_eq!(numbers(samples::to_compiler().iter().map(|(_, m)| to_compiler(m))), [0, 1]);
     assert_eq!(numbers(samples::from_compiler().iter().map(|(_, m)| from_compiler(m))), [0, 1, 2]);
     assert_eq!(numbers(samples::TRAPS.iter().map(trap)), [0, 1, 2, 3, 4, 5]);

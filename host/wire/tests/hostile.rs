@@ -56,7 +56,11 @@ fn corpus() -> Vec<Vec<u8>> {
     corpus.extend(samples::from_worker(&outcomes).iter().map(|(_, message)| bytes(message)));
     corpus.extend(samples::to_compiler().iter().map(|(_, message)| bytes(message)));
     corpus.extend(samples::from_compiler().iter().map(|(_, message)| bytes(message)));
-    corpus.push(bytes(&samples::interface()));
+    // As often as messages with a variant for each call: what is only one of many would hardly ever be tried.
+    corpus.extend(vec![bytes(&samples::interface()); 16]);
+    for _ in 0..4 {
+        corpus.extend(samples::to_compiler().iter().map(|(_, message)| bytes(message)));
+    }
     corpus.push(items);
     corpus.push(outcomes.bytes().to_vec());
     corpus
@@ -145,14 +149,18 @@ fn mutated_messages_cost_an_error_and_no_more() {
             match message {
                 ToWorker::Boot(boot) => use_interface(&boot.interface),
                 ToWorker::Run(run) => read_all(run.items),
-                ToWorker::Shutdown => {}
+                ToWorker::Reply(..) | ToWorker::Recall(..) | ToWorker::Shutdown => {}
             }
         }
         if let Ok(message) = decode::<FromWorker<'_>>(&bytes) {
             sound[1] += 1;
             match message {
                 FromWorker::Results { outcomes, .. } => read_all(outcomes),
-                FromWorker::Ready(_) | FromWorker::Failed { .. } | FromWorker::Printed { .. } => {}
+                FromWorker::Ready(_)
+                | FromWorker::Failed { .. }
+                | FromWorker::Printed { .. }
+                | FromWorker::Call(..)
+                | FromWorker::Tell(_) => {}
             }
         }
         if decode::<ToCompiler>(&bytes).is_ok() {
@@ -307,4 +315,32 @@ fn a_long_frame_arrives_and_its_memory_is_given_back() {
     assert_eq!(frames, 3);
     assert!(peak <= 3 * long.len(), "{peak} bytes of memory for a frame of {}", long.len());
     assert!(buffer.space().len() <= 1 << 20, "a rare long frame's memory is kept for ever");
+}
+
+/// The digest is no defence against who can write to the cache, so it always agrees here.
+#[test]
+fn entries_of_the_cache_are_sound_or_none() {
+    fn agreeable(_: &[&[u8]]) -> [u8; 32] {
+        [0; 32]
+    }
+    use taskcell_wire::entry;
+    let code = b"code";
+    let mut corpus: Vec<Vec<u8>> = corpus();
+    for interface in [Interface::default(), samples::interface()] {
+        let whole = [&entry::head(&interface, code, agreeable).unwrap()[..], code].concat();
+        let (again, at) = entry::decode(&whole, agreeable).unwrap();
+        assert_eq!((&again, &whole[at..]), (&interface, &code[..]));
+        corpus.push(whole[32..].to_vec());
+    }
+    let mut found = 0;
+    for seed in rounds() {
+        let _replay = Replay(seed);
+        let mut random = Random::new(seed);
+        let whole = [&[0; 32][..], &mutate(&mut random, &corpus)].concat();
+        let Some((interface, at)) = entry::decode(&whole, agreeable) else { continue };
+        assert!(at <= whole.len());
+        use_interface(&interface);
+        found += 1;
+    }
+    assert!(found > 0 || rounds().count() < 1000, "no mutation was ever an entry: the test looks at nothing");
 }

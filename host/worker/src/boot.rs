@@ -10,9 +10,11 @@ use taskcell_wire::{
     Boot, FrameBuffer, FromWorker, Grants, LayerReport, PROTOCOL_VERSION, Ready, ToWorker, WireError, codec, limits,
 };
 
+use crate::caller::Caller;
 use crate::error::WorkerError;
+use crate::inbox::{Inbox, Wait};
 use crate::outbox::Outbox;
-use crate::run_loop::{RunLoop, read};
+use crate::run_loop::RunLoop;
 use crate::stop::{TaskStop, now};
 use crate::watch::Watch;
 
@@ -31,16 +33,17 @@ pub fn worker() -> Result<(), WorkerError> {
     let page = Arc::new(SharedPage::map(page)?);
     // Until Boot says more, only a failure can be sent.
     let mut outbox = Arc::new(Outbox::new(socket, limits::BOOT_FRAME, 0, false));
-    let mut buffer = FrameBuffer::new(limits::INTERFACE_FRAME);
-    let ready = read_boot(&outbox, &mut buffer).and_then(|boot| {
+    let socket = outbox.socket().try_clone().map_err(WorkerError::Duplicate)?;
+    let inbox = Arc::new(Inbox::new(socket, FrameBuffer::new(limits::INTERFACE_FRAME)));
+    let ready = read_boot(&inbox).and_then(|boot| {
         let cap = boot.limits.frame_bytes();
-        let socket = outbox.socket().try_clone().map_err(WorkerError::Code)?;
+        let socket = outbox.socket().try_clone().map_err(WorkerError::Duplicate)?;
         outbox = Arc::new(Outbox::new(socket, cap, boot.limits.log_bytes, false));
-        buffer.set_cap(cap);
-        get_ready(boot, code, &outbox, page)
+        inbox.lock().set_cap(cap);
+        get_ready(boot, code, &outbox, inbox, page)
     });
     match ready {
-        Ok(mut run_loop) => run_loop.serve(&mut buffer),
+        Ok(mut run_loop) => run_loop.serve(),
         Err(error) => {
             let mut text = error.to_string();
             text.truncate(text.floor_char_boundary(limits::EXPLANATION_BYTES));
@@ -50,26 +53,36 @@ pub fn worker() -> Result<(), WorkerError> {
     }
 }
 
-fn read_boot(outbox: &Outbox, buffer: &mut FrameBuffer) -> Result<Box<Boot>, WorkerError> {
+fn read_boot(inbox: &Inbox) -> Result<Box<Boot>, WorkerError> {
+    let mut arrived = inbox.lock();
     loop {
-        if let Some(frame) = buffer.next_frame()? {
+        if let Some(frame) = arrived.next_frame()? {
             return match codec::decode::<ToWorker<'_>>(frame)? {
                 ToWorker::Boot(boot) if boot.version == PROTOCOL_VERSION => Ok(boot),
                 ToWorker::Boot(boot) => Err(WireError::Version { theirs: boot.version, ours: PROTOCOL_VERSION }.into()),
-                ToWorker::Run(_) | ToWorker::Shutdown => Err(WorkerError::OutOfTurn),
+                ToWorker::Run(_) | ToWorker::Reply(..) | ToWorker::Recall(..) | ToWorker::Shutdown => Err(WorkerError::OutOfTurn),
             };
         }
-        if read(outbox, buffer)? == 0 {
-            return Err(WorkerError::Gone);
+        match inbox.read(&mut arrived, None)? {
+            Wait::Bytes => {}
+            Wait::End | Wait::Deadline => return Err(WorkerError::Gone),
         }
     }
 }
 
-fn get_ready(boot: Box<Boot>, code: OwnedFd, outbox: &Arc<Outbox>, page: Arc<SharedPage>) -> Result<RunLoop, WorkerError> {
+fn get_ready(
+    boot: Box<Boot>,
+    code: OwnedFd,
+    outbox: &Arc<Outbox>,
+    inbox: Arc<Inbox>,
+    page: Arc<SharedPage>,
+) -> Result<RunLoop, WorkerError> {
     let stop = Arc::new(TaskStop::new(Arc::clone(&page)));
     let strictness = if boot.strict { Strictness::Required } else { Strictness::BestEffort };
     let policy = policy(strictness, &boot.grants)?;
     let send_printed = boot.send_printed;
+    let calls = boot.interface.makes_calls() || boot.grants.stdin;
+    let caller = Arc::new(Caller::new(Arc::clone(outbox), Arc::clone(&inbox), Arc::clone(&stop)));
     let options = GuestOptions {
         interface: boot.interface,
         limits: boot.limits,
@@ -77,12 +90,14 @@ fn get_ready(boot: Box<Boot>, code: OwnedFd, outbox: &Arc<Outbox>, page: Arc<Sha
         isolation: boot.isolation,
         stop: Arc::clone(&stop) as _,
         sink: Arc::clone(outbox) as _,
+        port: Arc::clone(&caller) as _,
+        cpus: boot.cpus,
     };
     // Maps the code, which needs /proc; nothing of the guest runs yet.
     let mut guest = Guest::load(&File::from(code), options)?;
     let locked = Unconfined.lock_files(&policy)?;
     guest.start_threads()?;
-    let watch = Watch::start(guest.ticker(), Arc::clone(outbox))?;
+    let watch = Watch::start(guest.ticker(), Arc::clone(outbox), Arc::clone(&page))?;
     // The first reading of the clock looks for the kernel's page of code, with a call that goes.
     let _ = now();
     let confined = locked.lock_syscalls(&policy)?;
@@ -94,7 +109,8 @@ fn get_ready(boot: Box<Boot>, code: OwnedFd, outbox: &Arc<Outbox>, page: Arc<Sha
     outbox.send(&FromWorker::Ready(Ready { version: PROTOCOL_VERSION, layers: report(confined.layers()) }))?;
     // What the component printed while its first instance was made belongs to no task.
     outbox.print(send_printed);
-    Ok(RunLoop { guest, outbox: Arc::clone(outbox), stop, watch, page })
+    caller.start(Arc::clone(&watch));
+    Ok(RunLoop { guest, calls, inbox, outbox: Arc::clone(outbox), stop, watch, page })
 }
 
 /// No file at all, or what was granted and nothing else.

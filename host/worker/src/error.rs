@@ -49,6 +49,9 @@ pub enum WorkerError {
     /// A message came that has no place here.
     #[error("follow the supervisor: a message out of turn")]
     OutOfTurn,
+    /// The socket could not be duplicated.
+    #[error("duplicate the socket: {0}")]
+    Duplicate(std::io::Error),
     /// The code could not be handed back.
     #[error("hand back the code: {0}")]
     Code(std::io::Error),
@@ -76,6 +79,7 @@ impl WorkerError {
             | Self::Thread(_)
             | Self::Watch(_)
             | Self::OutOfTurn
+            | Self::Duplicate(_)
             | Self::Code(_) => BootFailure::Boot,
         }
     }

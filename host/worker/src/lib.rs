@@ -15,8 +15,10 @@
 //! cancellations, sends results that have waited too long behind a slow task, and ends the process when the supervisor is gone.
 
 pub mod boot;
+pub mod caller;
 pub mod compiler;
 pub mod error;
+pub mod inbox;
 pub mod outbox;
 pub mod page;
 pub mod run_loop;

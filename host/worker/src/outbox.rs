@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use taskcell_engine::PrintSink;
+use taskcell_wire::call::Tell;
 use taskcell_wire::limits::RESULT_BYTES;
 use taskcell_wire::{ChunkId, FromWorker, Outcome, OutcomeWriter, Stream, encode};
 
@@ -100,15 +101,25 @@ impl Outbox {
         if waiting.frames.len() >= RESULT_BYTES { self.write(&mut waiting) } else { Ok(()) }
     }
 
-    /// Sends one message at once.
+    /// Sends all that waits, and then one message.
     ///
     /// # Errors
-    /// [`WorkerError`] if the supervisor is gone or the message is too long.
+    /// [`WorkerError`] if the supervisor is gone or the message is too long; then it is as if it had not been asked.
     pub fn send(&self, message: &FromWorker<'_>) -> Result<(), WorkerError> {
         let mut waiting = self.lock();
+        waiting.frame()?;
         let cap = waiting.cap;
         encode(message, cap, &mut waiting.frames)?;
         self.write(&mut waiting)
+    }
+
+    /// Adds something of the running task's that has no hurry.
+    pub fn tell(&self, tell: &Tell<'_>) {
+        let mut waiting = self.lock();
+        let cap = waiting.cap;
+        if waiting.frame().is_ok() && encode(&FromWorker::Tell(tell.clone()), cap, &mut waiting.frames).is_ok() {
+            waiting.write_if_long(self);
+        }
     }
 
     /// Sends all that waits.
@@ -166,6 +177,13 @@ impl Waiting {
         Ok(())
     }
 
+    /// Keeps what a guest only adds to from filling memory. A failure shows at the next outcome.
+    fn write_if_long(&mut self, outbox: &Outbox) {
+        if self.frames.len() >= RESULT_BYTES {
+            let _ = outbox.write(self);
+        }
+    }
+
     fn refill_print(&mut self) {
         self.print_left = self.print_limit;
         self.print_cut = false;
@@ -199,9 +217,6 @@ impl PrintSink for Outbox {
             let mark = format!("\n[cut here: the limit is {} bytes a task]\n", waiting.print_limit);
             waiting.printed(stream, mark.as_bytes());
         }
-        if waiting.frames.len() >= RESULT_BYTES {
-            // A failure shows at the next outcome.
-            let _ = self.write(&mut waiting);
-        }
+        waiting.write_if_long(self);
     }
 }

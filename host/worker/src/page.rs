@@ -1,7 +1,7 @@
 //! What the shared page's words mean.
 //!
-//! A worker that runs a guest neither reads nor writes its socket, so two things stand in memory that both sides see: what the worker
-//! runs (so that its death is charged to one task) and what it should stop. Both are hints. The supervisor clamps what it reads
+//! A worker that runs a guest neither reads nor writes its socket, so three things stand in memory that both sides see: what the worker
+//! runs (so that its death is charged to one task), that it runs at all, and what it should stop. All are hints. The supervisor clamps what it reads
 //! to what it gave out; a worker that ignores a stop is killed after a grace.
 
 use std::sync::atomic::Ordering;
@@ -11,6 +11,8 @@ use taskcell_wire::{ChunkId, limits};
 
 /// Written by the worker: the running task.
 const RUNNING: usize = 0;
+/// Written by the worker: grows while a task runs and the process does.
+const BEAT: usize = 1;
 /// Written by the supervisor: the chunk to stop. Eight words on, so that the sides do not share a cache line.
 const STOP: usize = 8;
 
@@ -27,6 +29,18 @@ pub fn begin(page: &SharedPage, chunk: ChunkId, place: u32) {
 /// The worker's side: no task runs.
 pub fn rest(page: &SharedPage) {
     page.slot(RUNNING).store(0, Ordering::Relaxed);
+}
+
+/// The worker's side: a task runs, and so does this process.
+pub fn beat(page: &SharedPage) {
+    page.slot(BEAT).fetch_add(1, Ordering::Relaxed);
+}
+
+/// The supervisor's side: a number that changes as long as the worker's process runs a task, some times a second. It stands still in one that
+/// was stopped.
+#[must_use]
+pub fn beats(page: &SharedPage) -> u64 {
+    page.slot(BEAT).load(Ordering::Relaxed)
 }
 
 /// The supervisor's side: what the worker says it runs.

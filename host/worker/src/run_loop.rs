@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use taskcell_engine::Guest;
 use taskcell_sandbox::SharedPage;
-use taskcell_wire::{FrameBuffer, ItemReader, Outcome, Run, ToWorker, codec};
+use taskcell_wire::{ItemReader, Outcome, Run, ToWorker, codec};
 
 use crate::error::WorkerError;
+use crate::inbox::{Inbox, Wait};
 use crate::outbox::Outbox;
 use crate::page;
 use crate::stop::{TaskStop, now};
@@ -17,6 +18,10 @@ use crate::watch::Watch;
 pub struct RunLoop {
     /// What runs the tasks.
     pub guest: Guest,
+    /// Whether the guest makes calls: then what arrives while it runs is read under it.
+    pub calls: bool,
+    /// Where work comes from.
+    pub inbox: Arc<Inbox>,
     /// Where answers go.
     pub outbox: Arc<Outbox>,
     /// The running task's bounds.
@@ -32,22 +37,43 @@ impl RunLoop {
     ///
     /// # Errors
     /// [`WorkerError`] if the supervisor's bytes are not understood or it can't be answered.
-    pub fn serve(&mut self, buffer: &mut FrameBuffer) -> Result<(), WorkerError> {
+    pub fn serve(&mut self) -> Result<(), WorkerError> {
+        let inbox = Arc::clone(&self.inbox);
         loop {
-            while let Some(frame) = buffer.next_frame()? {
-                match codec::decode::<ToWorker<'_>>(frame)? {
-                    ToWorker::Run(run) => self.run(&run)?,
-                    ToWorker::Shutdown => return self.outbox.flush(),
-                    ToWorker::Boot(_) => return Err(WorkerError::OutOfTurn),
+            let mut arrived = inbox.lock();
+            while let Some(frame) = arrived.next_frame()? {
+                let goes_on = if self.calls {
+                    let frame = frame.to_vec();
+                    drop(arrived);
+                    let goes_on = self.handle(&frame)?;
+                    arrived = inbox.lock();
+                    goes_on
+                } else {
+                    self.handle(frame)?
+                };
+                if !goes_on {
+                    return self.outbox.flush();
                 }
             }
             self.watch.idle();
             self.outbox.flush()?;
-            if read(&self.outbox, buffer)? == 0 {
-                return Ok(());
+            match inbox.read(&mut arrived, None)? {
+                Wait::Bytes => {}
+                Wait::End | Wait::Deadline => return Ok(()),
             }
             self.watch.busy();
         }
+    }
+
+    /// Whether to go on after this message.
+    fn handle(&mut self, frame: &[u8]) -> Result<bool, WorkerError> {
+        match codec::decode::<ToWorker<'_>>(frame)? {
+            ToWorker::Run(run) => self.run(&run)?,
+            ToWorker::Shutdown => return Ok(false),
+            // Those two are for a call that waits, and are read there.
+            ToWorker::Boot(_) | ToWorker::Reply(..) | ToWorker::Recall(..) => return Err(WorkerError::OutOfTurn),
+        }
+        Ok(true)
     }
 
     fn run(&mut self, run: &Run<'_>) -> Result<(), WorkerError> {
@@ -56,6 +82,9 @@ impl RunLoop {
         let items = ItemReader::new(run.items).take(run.count as usize);
         for (place, item) in (0u32..).zip(items) {
             let item = item?;
+            if self.calls && self.inbox.lock().is_recalled(run.chunk, place) {
+                break;
+            }
             page::begin(&self.page, run.chunk, place);
             let began = if run.timed || run.timeout.is_some() { now() } else { 0 };
             self.stop.set_deadline(run.timeout.map(|timeout| began.saturating_add(timeout)));
@@ -68,22 +97,5 @@ impl RunLoop {
         self.stop.set_chunk(None);
         self.stop.set_deadline(None);
         Ok(())
-    }
-}
-
-/// Waits for bytes and takes them; 0 at the end.
-///
-/// # Errors
-/// [`WorkerError::Socket`].
-pub fn read(outbox: &Outbox, buffer: &mut FrameBuffer) -> Result<usize, WorkerError> {
-    loop {
-        match rustix::io::read(outbox.socket(), buffer.space()) {
-            Ok(count) => {
-                buffer.filled(count);
-                return Ok(count);
-            }
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
     }
 }

@@ -45,6 +45,12 @@ impl TaskStop {
         self.deadline.store(deadline.unwrap_or(0), Ordering::Relaxed);
     }
 
+    /// When the running task has to end, in nanoseconds of [`now`].
+    #[must_use]
+    pub fn deadline(&self) -> Option<u64> {
+        Some(self.deadline.load(Ordering::Relaxed)).filter(|deadline| *deadline != 0)
+    }
+
     /// Whether the running chunk was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
@@ -56,12 +62,16 @@ impl TaskStop {
 }
 
 impl Stop for TaskStop {
+    /// The deadline goes first: a guest that was told of a cancellation may clean up, but not for ever.
     fn reason(&self) -> Option<StopReason> {
-        if self.is_cancelled() {
-            return Some(StopReason::Cancelled);
+        if self.deadline().is_some_and(|deadline| now() >= deadline) {
+            return Some(StopReason::TimedOut);
         }
-        let deadline = self.deadline.load(Ordering::Relaxed);
-        (deadline != 0 && now() >= deadline).then_some(StopReason::TimedOut)
+        self.is_cancelled().then_some(StopReason::Cancelled)
+    }
+
+    fn is_asked(&self) -> bool {
+        self.is_cancelled()
     }
 }
 

@@ -1,9 +1,9 @@
 //! The thread that looks up while the guest does not.
 //!
 //! A guest in a loop answers to nothing. This thread moves the engine's epoch on, so that the guest asks
-//! [`TaskStop`](crate::stop::TaskStop) a few hundred times a second; it sends results that wait behind a slow task; and it ends the
-//! process when the supervisor closed the socket. While nothing runs it sleeps longer, and after a while for good, until the
-//! main thread wakes it: an idle worker uses no CPU.
+//! [`TaskStop`](crate::stop::TaskStop) a few hundred times a second; it sends results that wait behind a slow task; it shows the
+//! supervisor that the process runs; and it ends the process when the supervisor closed the socket. While nothing runs it sleeps
+//! longer, and after a while for good, until the main thread wakes it: an idle worker uses no CPU.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use taskcell_engine::Ticker;
+use taskcell_sandbox::SharedPage;
 
 use crate::error::WorkerError;
 use crate::outbox::Outbox;
+use crate::page;
 
 /// Between two looks while a task runs. Bounds how late a deadline is noticed.
 const BUSY: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
@@ -35,7 +37,7 @@ impl Watch {
     ///
     /// # Errors
     /// [`WorkerError::Watch`] or [`WorkerError::Thread`].
-    pub fn start(ticker: Ticker, outbox: Arc<Outbox>) -> Result<Arc<Self>, WorkerError> {
+    pub fn start(ticker: Ticker, outbox: Arc<Outbox>, page: Arc<SharedPage>) -> Result<Arc<Self>, WorkerError> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(WorkerError::Watch)?;
         let watch = Arc::new(Self { busy: AtomicBool::new(false), asleep: AtomicBool::new(false), wake });
         let shared = Arc::clone(&watch);
@@ -43,7 +45,7 @@ impl Watch {
         // A new thread makes system calls of its own before its first line; the caller may be about to give those up.
         let run = move || {
             drop(running);
-            shared.run(&ticker, &outbox);
+            shared.run(&ticker, &outbox, &page);
         };
         std::thread::Builder::new().name("watch".into()).stack_size(256 * 1024).spawn(run).map_err(WorkerError::Thread)?;
         let _: Result<(), _> = started.recv();
@@ -64,7 +66,7 @@ impl Watch {
         self.busy.store(false, Ordering::Relaxed);
     }
 
-    fn run(&self, ticker: &Ticker, outbox: &Outbox) {
+    fn run(&self, ticker: &Ticker, outbox: &Outbox, page: &SharedPage) {
         let mut looks = 0;
         loop {
             let busy = self.busy.load(Ordering::SeqCst);
@@ -88,6 +90,7 @@ impl Watch {
             }
             if self.busy.load(Ordering::Relaxed) {
                 ticker.tick();
+                page::beat(page);
                 if outbox.flush().is_err() {
                     end();
                 }

@@ -178,6 +178,7 @@ fn garbage_ends_it_with_an_error() {
         isolation: Isolation::Fresh,
         strict: true,
         send_printed: true,
+        cpus: 2,
     };
     let mut twice = Vec::new();
     message(&mut twice, &ToWorker::Boot(Box::new(boot)));

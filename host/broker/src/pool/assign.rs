@@ -2,19 +2,24 @@
 
 use taskcell_wire::ChunkId;
 
-use super::{Flight, Pool, Slot};
-use crate::effect::Effect;
+use super::{Flight, Pool, Slot, Worker};
+use crate::effect::PoolEffect;
 use crate::time::Now;
 
 impl Pool {
-    /// Gives what waits to workers with room, the emptiest first. In a pool that failed nothing waits.
+    /// Gives what waits to workers with room, the emptiest first, and starts workers for the rest. In a pool that failed nothing waits.
     pub(super) fn assign(&mut self, now: Now) {
         self.fill(now);
         self.let_go();
+        if self.options.on_demand || self.slots.len() > self.options.workers.max(1) as usize || self.extra > 0 {
+            self.staff(now);
+        }
     }
 
     fn fill(&mut self, now: Now) {
+        self.replace_used_up(None);
         while let Some(chunk) = self.pending.front() {
+            let count = chunk.count;
             let Some(job) = self.jobs.get(&chunk.job) else {
                 if let Some(chunk) = self.pending.pop_front() {
                     self.cancelled(&chunk);
@@ -22,19 +27,50 @@ impl Pool {
                 continue;
             };
             let estimate = self.estimates.get(&job.options.task).copied().unwrap_or_default();
+            let alone = self.options.one_at_a_time || job.options.alone;
+            let most = self.options.max_tasks_per_worker;
             let free = self.slots.iter_mut().filter_map(|slot| match slot {
-                Slot::Ready(worker) if worker.killed.is_none() && estimate.has_room(worker.flights.len(), worker.tasks) => {
+                Slot::Ready(worker)
+                    if worker.killed.is_none()
+                        && !worker.waits
+                        && estimate.has_room(worker.flights.len(), worker.tasks)
+                        && (!alone || worker.flights.is_empty())
+                        && may_serve(worker, count, most) =>
+                {
                     Some(worker)
                 }
-                Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting { .. } | Slot::Closed(_) => None,
+                Slot::Ready(_) | Slot::Empty { .. } | Slot::Starting { .. } | Slot::Leaving(_) | Slot::Closed(_) => None,
             });
-            let Some(worker) = free.min_by_key(|worker| (worker.tasks, worker.id)) else { return };
+            let Some(worker) = free.min_by_key(|worker| (worker.tasks, worker.id)) else {
+                self.replace_used_up(Some(count));
+                return;
+            };
             let Some(chunk) = self.pending.pop_front() else { return };
             let id = ChunkId(self.next_chunk);
             self.next_chunk += 1;
             worker.tasks = worker.tasks.saturating_add(chunk.count);
             worker.flights.push_back(Flight { id, chunk, done: 0, since: now, stop_sent: None });
-            self.effects.push(Effect::Send(worker.id, id));
+            self.effects.push(PoolEffect::Send(worker.id, id));
         }
     }
+
+    /// Lets go of workers that have nothing to do and ran as many tasks as one may, or can't run so many more.
+    fn replace_used_up(&mut self, count: Option<u32>) {
+        let Some(most) = self.options.max_tasks_per_worker else { return };
+        for slot in &mut self.slots {
+            if let Slot::Ready(worker) = slot
+                && worker.is_idle()
+                && (worker.served >= most || count.is_some_and(|count| !may_serve(worker, count, Some(most))))
+            {
+                self.effects.push(PoolEffect::Retire(worker.id));
+                *slot = Slot::Leaving(worker.id);
+            }
+        }
+    }
+}
+
+/// Whether a worker may run so many more tasks. One that ran none may, or nobody could.
+fn may_serve(worker: &Worker, count: u32, most: Option<u32>) -> bool {
+    let sum = worker.served.saturating_add(worker.tasks).saturating_add(count);
+    most.is_none_or(|most| sum <= most || (worker.served == 0 && worker.tasks == 0))
 }

@@ -1,11 +1,9 @@
 //! What time brings: attempts that were put off, workers to start again, and workers to kill because something did not end.
 
-use std::collections::VecDeque;
-
 use taskcell_wire::WorkerId;
 
 use super::{Pool, Slot, Worker};
-use crate::effect::{Effect, KillReason};
+use crate::effect::{KillReason, PoolEffect};
 use crate::time::{Duration, Now};
 
 /// How long a worker may take to get ready. Its guest's start functions run then, and it stops those itself after 20 seconds; this is
@@ -26,16 +24,7 @@ impl Pool {
             self.pending.push_front(chunk);
         }
         self.let_go();
-        for slot in &mut self.slots {
-            if let Slot::Empty { respawn } = slot
-                && *respawn <= now
-            {
-                let id = WorkerId(self.next_worker);
-                self.next_worker += 1;
-                *slot = Slot::Starting { id, since: now };
-                self.effects.push(Effect::Spawn(id));
-            }
-        }
+        self.staff(now);
         let overdue: Vec<(WorkerId, KillReason)> =
             self.deadlines().filter(|(at, _, _)| *at <= now).map(|(_, id, reason)| (id, reason)).collect();
         for (id, reason) in overdue {
@@ -51,8 +40,8 @@ impl Pool {
             return None;
         }
         let delayed = self.delayed.keys().next().map(|(at, _)| *at);
-        let respawn =
-            self.slots.iter().filter_map(|slot| if let Slot::Empty { respawn } = slot { Some(*respawn) } else { None }).min();
+        let respawn = |slot: &Slot| if let Slot::Empty { respawn } = slot { Some(*respawn) } else { None };
+        let respawn = if self.wants_staff() { self.slots.iter().filter_map(respawn).min() } else { None };
         let deadline = self.deadlines().map(|(at, _, _)| at).min();
         [delayed, respawn, deadline].into_iter().flatten().min()
     }
@@ -64,7 +53,7 @@ impl Pool {
             let worker = match slot {
                 Slot::Ready(worker) => worker,
                 Slot::Starting { id, since } => return Some((since.plus(BOOT), *id, KillReason::NotReady)),
-                Slot::Empty { .. } | Slot::Closed(_) => return None,
+                Slot::Empty { .. } | Slot::Leaving(_) | Slot::Closed(_) => return None,
             };
             let flight = worker.flights.front().filter(|_| worker.killed.is_none())?;
             if let Some(stop) = flight.stop_sent {
@@ -82,10 +71,10 @@ impl Pool {
             Slot::Ready(worker) => worker.killed = Some(reason.clone()),
             // It will not be ready any more.
             Slot::Starting { .. } => {
-                *slot = Slot::Ready(Worker { id, flights: VecDeque::new(), tasks: 0, killed: Some(reason.clone()) });
+                *slot = Slot::Ready(Worker { killed: Some(reason.clone()), ..Worker::new(id) });
             }
-            Slot::Closed(_) | Slot::Empty { .. } => {}
+            Slot::Leaving(_) | Slot::Closed(_) | Slot::Empty { .. } => {}
         }
-        self.effects.push(Effect::Kill(id, reason));
+        self.effects.push(PoolEffect::Kill(id, reason));
     }
 }

@@ -4,7 +4,7 @@ use taskcell_wire::ChunkId;
 
 use super::{Flight, Pool, Worker};
 use crate::chunk::{Attempt, Cause, Chunk};
-use crate::effect::Effect;
+use crate::effect::PoolEffect;
 use crate::time::Now;
 
 impl Pool {
@@ -21,6 +21,9 @@ impl Pool {
                 continue;
             }
             let at = charged.filter(|(charged, _)| *charged == id).map_or(chunk.count, |(_, at)| at);
+            // What is never tried again must not be given to another worker either: what it brought went with this one.
+            let once = self.jobs.get(&chunk.job).is_some_and(|job| job.options.once);
+            let at = if once { done } else { at };
             back.extend(keep_history(&chunk, done, at));
             if let Some(one) = keep_history(&chunk, at, at.saturating_add(1)) {
                 let attempt = Attempt { ran: now.since(since), ..attempt.clone() };
@@ -30,7 +33,7 @@ impl Pool {
                     self.restart.progressed();
                     let mut history = one.history;
                     history.push(attempt);
-                    self.effects.push(Effect::Lost { job: one.job, index: one.first, history });
+                    self.effects.push(PoolEffect::Lost { job: one.job, index: one.first, history });
                 }
             }
             back.extend(keep_history(&chunk, at.saturating_add(1), chunk.count));

@@ -71,6 +71,12 @@ impl Lock {
         self.owner.as_ref().map(|owner| owner.holder)
     }
 
+    /// When a call that waits for the lock itself gives up, if it ever does; `None` if it does not wait for that.
+    #[must_use]
+    pub fn waits_for_owner(&self, call: CallId) -> Option<Option<Now>> {
+        self.waiters.find(call).map(|waiter| waiter.deadline)
+    }
+
     /// A call.
     pub fn call(&mut self, now: Now, id: CallId, holder: Holder, call: LockCall, out: &mut Out) {
         self.tick(now, out);

@@ -49,7 +49,7 @@ pub(crate) fn play_all(test: &'static str, seeds: u64, play: impl Fn(u64, Trace)
 }
 
 /// Whether to tell what happens.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Trace(bool);
 
 impl Trace {

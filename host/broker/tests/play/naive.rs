@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use taskcell_broker::{Attempt, Cause, Chunk, Duration, Effect, JobOptions, KillReason, Now, Pool, PoolOptions};
+use taskcell_broker::{Attempt, Cause, Chunk, Duration, JobOptions, KillReason, Now, Pool, PoolEffect, PoolOptions};
 use taskcell_wire::{ChunkId, ItemReader, JobId, WorkerId};
 
 /// A task's name: its job and its place there.
@@ -300,7 +300,9 @@ impl Naive {
         let cause = match &worker.killed {
             Some(KillReason::Timeout) => Cause::Timeout,
             Some(KillReason::Violation(violation)) => Cause::Death(format!("killed because {violation}")),
-            Some(KillReason::Cancelled | KillReason::NotReady) | None => Cause::Death(death.to_owned()),
+            Some(KillReason::Cancelled | KillReason::NotReady | KillReason::Killed | KillReason::Stopped) | None => {
+                Cause::Death(death.to_owned())
+            }
         };
         let charged = self.charged(&worker, &cause, running);
         let mut paid = None;
@@ -393,9 +395,9 @@ impl Naive {
 
     // What the pool answers.
 
-    pub(crate) fn effect(&mut self, now: Now, effect: &Effect, pool: &Pool) {
+    pub(crate) fn effect(&mut self, now: Now, effect: &PoolEffect, pool: &Pool) {
         match effect {
-            Effect::Spawn(id) => {
+            PoolEffect::Spawn(id) => {
                 assert!(!self.failed, "a failed pool starts {id}");
                 assert_eq!(id.0, self.next_worker, "worker ids are used once, in order");
                 self.next_worker += 1;
@@ -404,7 +406,7 @@ impl Naive {
                 assert!(live <= self.options.workers.max(1) as usize, "{live} workers at once");
                 assert!(!self.retiring || self.waiting + self.delayed > 0, "a retiring pool without work starts {id}");
             }
-            Effect::Send(id, chunk) => {
+            PoolEffect::Send(id, chunk) => {
                 let (sent, options) = pool.flight(*id, *chunk).unwrap_or_else(|| panic!("{chunk} can't be lent"));
                 self.sent(now, *id, *chunk, sent, options);
                 assert_eq!(
@@ -412,36 +414,37 @@ impl Naive {
                     if self.front(*id).map(|f| f.id) == Some(*chunk) { sent.history.len() } else { 0 }
                 );
             }
-            Effect::Stop(id, chunk) => {
+            PoolEffect::Recall(id, _, _) => panic!("{id} waits in no call"),
+            PoolEffect::Stop(id, chunk) => {
                 let at = self.expected.stops.iter().position(|stop| *stop == (*id, *chunk));
                 let at = at.unwrap_or_else(|| panic!("{id} is told to stop {chunk}, unasked"));
                 self.expected.stops.remove(at);
             }
-            Effect::Retire(id) => {
+            PoolEffect::Retire(id) => {
                 assert!(self.retiring && self.waiting + self.delayed == 0, "{id} is let go though there is work");
                 let worker = self.workers.get_mut(id).unwrap_or_else(|| panic!("{id} is let go and not alive"));
                 assert!(worker.ready && worker.killed.is_none() && worker.line.is_empty() && !worker.retired, "{worker:?}");
                 worker.retired = true;
             }
-            Effect::Kill(id, reason) => {
+            PoolEffect::Kill(id, reason) => {
                 let at = self.expected.kills.iter().position(|(kill, why)| kill == id && why == reason);
                 let at = at.unwrap_or_else(|| panic!("{id} is killed for {reason:?}, unasked"));
                 self.expected.kills.remove(at);
                 let worker = self.workers.get_mut(id).unwrap_or_else(|| panic!("{id} is killed and not alive"));
                 worker.killed.get_or_insert(reason.clone());
             }
-            Effect::Lost { job, index, history } => {
+            PoolEffect::Lost { job, index, history } => {
                 let expected = self.expected.lost.remove(&(*job, *index));
                 assert_eq!(expected.as_ref(), Some(history), "{job}'s {index} is lost with another history, or unasked");
                 self.put((*job, *index), Place::Ended(End::Lost));
             }
-            Effect::Cancelled { job, first, count } => {
+            PoolEffect::Cancelled { job, first, count } => {
                 for index in *first..*first + u64::from(*count) {
                     assert!(self.expected.cancelled.remove(&(*job, index)), "{job}'s {index} is cancelled, unasked");
                     self.put((*job, index), Place::Ended(End::Cancelled));
                 }
             }
-            Effect::Failed(why) => {
+            PoolEffect::Failed(why) => {
                 assert!(std::mem::take(&mut self.expected.failure), "the pool stops, unasked: {why}");
             }
         }

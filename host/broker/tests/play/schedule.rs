@@ -1,7 +1,7 @@
 //! One random history: which events there are, in which order, and what else a pool is tried with.
 
 use taskcell_broker::{
-    Attempt, Cause, Chunk, Duration, Effect, JobOptions, KillReason, Now, Pool, PoolOptions, RetryBudget, Verdict, Violation,
+    Attempt, Cause, Chunk, Duration, JobOptions, KillReason, Now, Pool, PoolEffect, PoolOptions, RetryBudget, Verdict, Violation,
 };
 use taskcell_wire::{ChunkId, ItemWriter, JobId, TaskIndex, WorkerId};
 
@@ -41,11 +41,11 @@ struct Play<'a> {
     jobs: Vec<(JobId, u64)>,
     /// Workers that are gone, with a chunk that they had.
     dead: Vec<(WorkerId, ChunkId)>,
-    log: Vec<Effect>,
+    log: Vec<PoolEffect>,
 }
 
 /// Plays the history of a seed; gives every effect.
-pub(crate) fn play(seed: u64, trace: bool, counts: &mut Counts) -> Vec<Effect> {
+pub(crate) fn play(seed: u64, trace: bool, counts: &mut Counts) -> Vec<PoolEffect> {
     let mut random = Random::new(seed);
     let budget = RetryBudget {
         deaths: random.between(0, 2),
@@ -54,7 +54,7 @@ pub(crate) fn play(seed: u64, trace: bool, counts: &mut Counts) -> Vec<Effect> {
         errors: random.between(0, 2),
     };
     let grace = Duration::from_millis(random.below(50));
-    let options = PoolOptions { workers: random.between(1, 4), budget, grace };
+    let options = PoolOptions { budget, grace, ..PoolOptions::new(random.between(1, 4)) };
     let steps = random.between(20, 200);
     let mut play = Play {
         pool: Pool::new(options),
@@ -94,14 +94,18 @@ impl Play<'_> {
         for effect in &effects {
             self.say(&format!("             {effect:?}"));
             match effect {
-                Effect::Lost { .. } => self.counts.lost += 1,
-                Effect::Cancelled { .. } => self.counts.cancelled += 1,
-                Effect::Failed(_) => self.counts.failures += 1,
-                Effect::Retire(_) => self.counts.retired += 1,
-                Effect::Kill(_, KillReason::Timeout) => self.counts.timeouts += 1,
-                Effect::Kill(_, KillReason::Cancelled) => self.counts.cancel_kills += 1,
-                Effect::Kill(_, KillReason::NotReady) => self.counts.not_ready += 1,
-                Effect::Kill(_, KillReason::Violation(_)) | Effect::Spawn(_) | Effect::Send(..) | Effect::Stop(..) => {}
+                PoolEffect::Lost { .. } => self.counts.lost += 1,
+                PoolEffect::Cancelled { .. } => self.counts.cancelled += 1,
+                PoolEffect::Failed(_) => self.counts.failures += 1,
+                PoolEffect::Retire(_) => self.counts.retired += 1,
+                PoolEffect::Kill(_, KillReason::Timeout) => self.counts.timeouts += 1,
+                PoolEffect::Kill(_, KillReason::Cancelled) => self.counts.cancel_kills += 1,
+                PoolEffect::Kill(_, KillReason::NotReady) => self.counts.not_ready += 1,
+                PoolEffect::Kill(_, KillReason::Violation(_) | KillReason::Killed | KillReason::Stopped)
+                | PoolEffect::Spawn(_)
+                | PoolEffect::Send(..)
+                | PoolEffect::Recall(..)
+                | PoolEffect::Stop(..) => {}
             }
             self.naive.effect(self.now, effect, &self.pool);
         }
@@ -133,7 +137,7 @@ impl Play<'_> {
         }
         let job = JobId(self.jobs.len() as u64);
         let timeout = if self.random.once_in(2) { None } else { Some(Duration::from_millis(1 + self.random.below(100))) };
-        let options = JobOptions { task: TaskIndex(u16::from(self.random.once_in(2))), timeout };
+        let options = JobOptions { timeout, ..JobOptions::new(TaskIndex(u16::from(self.random.once_in(2)))) };
         self.say(&format!("open {job} {options:?}"));
         self.jobs.push((job, 0));
         self.pool.open_job(job, options);

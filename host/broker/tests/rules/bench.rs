@@ -1,6 +1,6 @@
 //! A pool whose worker is the test.
 
-use taskcell_broker::{Chunk, Duration, Effect, JobOptions, KillReason, Now, Pool, PoolOptions, RetryBudget};
+use taskcell_broker::{Chunk, Duration, JobOptions, KillReason, Now, Pool, PoolEffect, PoolOptions, RetryBudget};
 use taskcell_wire::{ChunkId, ItemWriter, JobId, TaskIndex, WorkerId};
 
 pub(crate) const JOB: JobId = JobId(1);
@@ -14,16 +14,21 @@ pub(crate) struct Bench {
     /// Workers that were started and are not ready.
     pub(crate) starting: Vec<WorkerId>,
     /// What else was asked for since the last look.
-    asked: Vec<Effect>,
+    asked: Vec<PoolEffect>,
 }
 
 impl Bench {
     /// With its workers on their way and two jobs open.
     pub(crate) fn starting(workers: u32, budget: RetryBudget) -> Self {
-        let mut pool = Pool::new(PoolOptions { workers, budget, grace: GRACE });
+        Self::with(PoolOptions { budget, ..PoolOptions::new(workers) })
+    }
+
+    /// The same of any kind.
+    pub(crate) fn with(options: PoolOptions) -> Self {
+        let mut pool = Pool::new(PoolOptions { grace: GRACE, ..options });
         pool.start(Now(0));
-        pool.open_job(JOB, JobOptions { task: TaskIndex(0), timeout: None });
-        pool.open_job(OTHER, JobOptions { task: TaskIndex(0), timeout: None });
+        pool.open_job(JOB, JobOptions::new(TaskIndex(0)));
+        pool.open_job(OTHER, JobOptions::new(TaskIndex(0)));
         let mut bench = Self { pool, now: Now(0), starting: Vec::new(), asked: Vec::new() };
         bench.gather();
         bench
@@ -32,7 +37,7 @@ impl Bench {
     /// With its workers ready; `timeout` is that of one of the two jobs.
     pub(crate) fn new(workers: u32, budget: RetryBudget, timeout: Option<Duration>) -> Self {
         let mut bench = Self::starting(workers, budget);
-        bench.pool.open_job(JOB, JobOptions { task: TaskIndex(0), timeout });
+        bench.pool.open_job(JOB, JobOptions { timeout, ..JobOptions::new(TaskIndex(0)) });
         bench.ready_all();
         bench
     }
@@ -50,12 +55,12 @@ impl Bench {
         let mut effects = Vec::new();
         self.pool.take_effects(&mut effects);
         for effect in effects {
-            if let Effect::Spawn(id) = effect { self.starting.push(id) } else { self.asked.push(effect) }
+            if let PoolEffect::Spawn(id) = effect { self.starting.push(id) } else { self.asked.push(effect) }
         }
     }
 
     /// What was asked for since the last look, but for workers to start.
-    pub(crate) fn look(&mut self) -> Vec<Effect> {
+    pub(crate) fn look(&mut self) -> Vec<PoolEffect> {
         self.gather();
         std::mem::take(&mut self.asked)
     }
@@ -77,8 +82,8 @@ impl Bench {
     /// What was sent since the last look; nothing else may have been asked.
     pub(crate) fn sent(&mut self) -> Vec<(WorkerId, ChunkId)> {
         let effects = self.look();
-        let sent = |effect: &Effect| {
-            if let Effect::Send(worker, chunk) = effect { (*worker, *chunk) } else { panic!("expected Send, got {effect:?}") }
+        let sent = |effect: &PoolEffect| {
+            if let PoolEffect::Send(worker, chunk) = effect { (*worker, *chunk) } else { panic!("expected Send, got {effect:?}") }
         };
         effects.iter().map(sent).collect()
     }
@@ -123,17 +128,17 @@ pub(crate) fn budget(deaths: u32, timeouts: u32) -> RetryBudget {
     RetryBudget { deaths, timeouts, ..RetryBudget::default() }
 }
 
-pub(crate) fn lost(effects: &[Effect]) -> Vec<(JobId, u64)> {
-    effects.iter().filter_map(|e| if let Effect::Lost { job, index, .. } = e { Some((*job, *index)) } else { None }).collect()
+pub(crate) fn lost(effects: &[PoolEffect]) -> Vec<(JobId, u64)> {
+    effects.iter().filter_map(|e| if let PoolEffect::Lost { job, index, .. } = e { Some((*job, *index)) } else { None }).collect()
 }
 
-pub(crate) fn cancelled(effects: &[Effect]) -> Vec<(u64, u32)> {
+pub(crate) fn cancelled(effects: &[PoolEffect]) -> Vec<(u64, u32)> {
     effects
         .iter()
-        .filter_map(|e| if let Effect::Cancelled { first, count, .. } = e { Some((*first, *count)) } else { None })
+        .filter_map(|e| if let PoolEffect::Cancelled { first, count, .. } = e { Some((*first, *count)) } else { None })
         .collect()
 }
 
-pub(crate) fn kills(effects: &[Effect]) -> Vec<KillReason> {
-    effects.iter().filter_map(|e| if let Effect::Kill(_, reason) = e { Some(reason.clone()) } else { None }).collect()
+pub(crate) fn kills(effects: &[PoolEffect]) -> Vec<KillReason> {
+    effects.iter().filter_map(|e| if let PoolEffect::Kill(_, reason) = e { Some(reason.clone()) } else { None }).collect()
 }

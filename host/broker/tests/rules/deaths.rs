@@ -1,6 +1,6 @@
 //! What a death costs, and a task that runs too long.
 
-use taskcell_broker::{Attempt, Cause, Duration, Effect, JobOptions, KillReason, Now, RetryBudget, Verdict, Violation};
+use taskcell_broker::{Attempt, Cause, Duration, JobOptions, KillReason, Now, PoolEffect, RetryBudget, Verdict, Violation};
 use taskcell_wire::{ChunkId, TaskIndex};
 
 use super::bench::*;
@@ -66,8 +66,8 @@ fn poison_tasks_do_not_stop_the_pool() {
             for effect in effects {
                 match effect {
                     // With the chunk before it, its worker died.
-                    Effect::Send(worker, chunk) if bench.pool.flight(worker, chunk).is_none() => idle = false,
-                    Effect::Send(worker, chunk) => {
+                    PoolEffect::Send(worker, chunk) if bench.pool.flight(worker, chunk).is_none() => idle = false,
+                    PoolEffect::Send(worker, chunk) => {
                         idle = false;
                         if bench.places(worker, chunk)[0].is_multiple_of(3) {
                             bench.die(worker, if hides { None } else { Some((chunk, 0)) });
@@ -76,9 +76,14 @@ fn poison_tasks_do_not_stop_the_pool() {
                             bench.finish(worker, chunk, 0, 1);
                         }
                     }
-                    Effect::Failed(why) => panic!("the pool stopped: {why}"),
-                    Effect::Lost { .. } => {}
-                    Effect::Spawn(_) | Effect::Stop(..) | Effect::Retire(_) | Effect::Kill(..) | Effect::Cancelled { .. } => {
+                    PoolEffect::Failed(why) => panic!("the pool stopped: {why}"),
+                    PoolEffect::Lost { .. } => {}
+                    PoolEffect::Spawn(_)
+                    | PoolEffect::Recall(..)
+                    | PoolEffect::Stop(..)
+                    | PoolEffect::Retire(_)
+                    | PoolEffect::Kill(..)
+                    | PoolEffect::Cancelled { .. } => {
                         panic!("{effect:?}")
                     }
                 }
@@ -98,7 +103,7 @@ fn workers_that_die_without_progress_stop_it() {
     let mut deaths = 0;
     let why = loop {
         let effects = bench.look();
-        if let Some(Effect::Failed(why)) = effects.first() {
+        if let Some(PoolEffect::Failed(why)) = effects.first() {
             break why.clone();
         }
         let Some(worker) = bench.starting.pop() else {
@@ -124,7 +129,7 @@ fn a_pool_that_failed_starts_nothing_and_waits_for_nothing() {
     let sent = bench.sent();
     bench.pool.fail("somebody said so".into());
     bench.submit(JOB, 4, 1);
-    assert_eq!(bench.look(), [Effect::Failed("somebody said so".into())], "what waits is lost with it, without a word each");
+    assert_eq!(bench.look(), [PoolEffect::Failed("somebody said so".into())], "what waits is lost with it, without a word each");
     bench.die(sent[0].0, Some((sent[0].1, 0)));
     bench.finish(sent[1].0, sent[1].1, 0, 1);
     bench.pool.fail("once more".into());
@@ -143,7 +148,7 @@ fn a_timeout_kills_after_the_grace() {
         bench.tick(149);
         assert_eq!(bench.look(), [], "it may stop by itself until then");
         bench.tick(1);
-        assert_eq!(bench.look(), [Effect::Kill(worker, KillReason::Timeout)]);
+        assert_eq!(bench.look(), [PoolEffect::Kill(worker, KillReason::Timeout)]);
         bench.tick(1000);
         assert_eq!(bench.look(), [], "once is enough");
         // What it says of what it ran changes nothing.
@@ -154,7 +159,7 @@ fn a_timeout_kills_after_the_grace() {
         }
     }
     let effects = bench.look();
-    let Some(Effect::Lost { index: 0, history, .. }) = effects.iter().find(|e| matches!(e, Effect::Lost { .. })) else {
+    let Some(PoolEffect::Lost { index: 0, history, .. }) = effects.iter().find(|e| matches!(e, PoolEffect::Lost { .. })) else {
         panic!("{effects:?}")
     };
     let ran = Duration::from_millis(1150);
@@ -181,7 +186,7 @@ fn every_task_of_a_chunk_has_its_own_time() {
 fn time_in_a_workers_line_does_not_count() {
     let mut bench = Bench::quick(budget(0, 0));
     bench.pool.close_job(bench.now, JOB);
-    bench.pool.open_job(JOB, JobOptions { task: TaskIndex(0), timeout: Some(Duration::from_millis(50)) });
+    bench.pool.open_job(JOB, JobOptions { timeout: Some(Duration::from_millis(50)), ..JobOptions::new(TaskIndex(0)) });
     bench.submit(OTHER, 1, 1);
     bench.submit(JOB, 0, 1);
     let sent = bench.sent();

@@ -4,4 +4,5 @@
 mod bench;
 mod deaths;
 mod order;
+mod staff;
 mod stopping;

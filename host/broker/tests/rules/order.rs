@@ -1,6 +1,6 @@
 //! Who may say what, and who gets what.
 
-use taskcell_broker::{Effect, JobOptions, KillReason, Now, Pool, PoolOptions, Violation};
+use taskcell_broker::{JobOptions, KillReason, Now, Pool, PoolEffect, PoolOptions, Violation};
 use taskcell_wire::{TaskIndex, WorkerId};
 
 use super::bench::*;
@@ -42,16 +42,16 @@ fn a_worker_speaks_of_what_it_was_given_in_its_order() {
 
 #[test]
 fn a_worker_that_is_to_be_killed_gets_nothing_more() {
-    let mut pool = Pool::new(PoolOptions { workers: 1, budget: budget(0, 0), grace: GRACE });
+    let mut pool = Pool::new(PoolOptions { grace: GRACE, ..PoolOptions::new(1) });
     pool.start(Now(0));
-    pool.open_job(JOB, JobOptions { task: TaskIndex(0), timeout: None });
+    pool.open_job(JOB, JobOptions::new(TaskIndex(0)));
     pool.violated(WorkerId(0), Violation::Malformed);
     pool.violated(WorkerId(0), Violation::Malformed);
     pool.violated(WorkerId(5), Violation::Malformed);
     let mut effects = Vec::new();
     pool.take_effects(&mut effects);
-    let kill = Effect::Kill(WorkerId(0), KillReason::Violation(Violation::Malformed));
-    assert_eq!(effects, [Effect::Spawn(WorkerId(0)), kill], "once, and only one that lives");
+    let kill = PoolEffect::Kill(WorkerId(0), KillReason::Violation(Violation::Malformed));
+    assert_eq!(effects, [PoolEffect::Spawn(WorkerId(0)), kill], "once, and only one that lives");
     assert_eq!(pool.worker_ready(Now(0), WorkerId(0)), Err(Violation::OutOfTurn));
 }
 
@@ -86,7 +86,7 @@ fn a_worker_that_is_not_ready_in_time_is_killed_and_replaced() {
     bench.tick(29_999);
     assert_eq!(bench.look(), []);
     bench.tick(1);
-    assert_eq!(bench.look(), [Effect::Kill(worker, KillReason::NotReady)]);
+    assert_eq!(bench.look(), [PoolEffect::Kill(worker, KillReason::NotReady)]);
     bench.tick(60_000);
     assert_eq!(bench.look(), [], "once is enough");
     assert_eq!(bench.pool.worker_ready(bench.now, worker), Err(Violation::OutOfTurn));

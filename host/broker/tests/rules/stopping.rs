@@ -1,6 +1,6 @@
 //! Cancelling, draining, retiring.
 
-use taskcell_broker::{Attempt, Cause, Duration, Effect, JobOptions, KillReason, RetryBudget, Verdict};
+use taskcell_broker::{Attempt, Cause, Duration, JobOptions, KillReason, PoolEffect, RetryBudget, Verdict};
 use taskcell_wire::{JobId, TaskIndex, WorkerId};
 
 use super::bench::*;
@@ -19,7 +19,7 @@ fn a_cancelled_job_never_runs() {
     assert_eq!(cancelled(&bench.look()), [(1, 3), (0, 1), (4, 2)]);
     bench.tick(10_000);
     bench.ready_all();
-    assert!(!bench.look().iter().any(|effect| matches!(effect, Effect::Send(..))));
+    assert!(!bench.look().iter().any(|effect| matches!(effect, PoolEffect::Send(..))));
 }
 
 #[test]
@@ -29,11 +29,11 @@ fn a_cancelled_task_is_told_to_stop_and_loses_its_worker_after_the_grace() {
     let (worker, chunk) = bench.sent().remove(0);
     bench.submit(OTHER, 0, 1);
     bench.pool.cancel_job(bench.now, JOB);
-    assert_eq!(bench.look(), [Effect::Stop(worker, chunk)]);
+    assert_eq!(bench.look(), [PoolEffect::Stop(worker, chunk)]);
     bench.tick(99);
     assert_eq!(bench.look(), []);
     bench.tick(1);
-    assert_eq!(bench.look(), [Effect::Kill(worker, KillReason::Cancelled)]);
+    assert_eq!(bench.look(), [PoolEffect::Kill(worker, KillReason::Cancelled)]);
     bench.die(worker, Some((chunk, 1)));
     let effects = bench.look();
     assert_eq!((cancelled(&effects), lost(&effects)), (vec![(0, 3)], vec![]), "neither retried nor lost");
@@ -50,11 +50,11 @@ fn a_worker_is_told_to_stop_one_chunk_at_a_time() {
     let sent = bench.sent();
     let worker = sent[0].0;
     bench.pool.cancel_job(bench.now, JOB);
-    assert_eq!(bench.look(), [Effect::Stop(worker, sent[0].1)], "a later word would hide the one for what runs");
+    assert_eq!(bench.look(), [PoolEffect::Stop(worker, sent[0].1)], "a later word would hide the one for what runs");
     bench.finish(worker, sent[0].1, 0, 4);
-    assert_eq!(bench.look(), [Effect::Stop(worker, sent[1].1)]);
+    assert_eq!(bench.look(), [PoolEffect::Stop(worker, sent[1].1)]);
     bench.finish(worker, sent[1].1, 0, 4);
-    assert_eq!(bench.look(), [Effect::Stop(worker, sent[2].1)]);
+    assert_eq!(bench.look(), [PoolEffect::Stop(worker, sent[2].1)]);
     bench.finish(worker, sent[2].1, 0, 4);
     assert_eq!(bench.look(), []);
 }
@@ -63,7 +63,7 @@ fn a_worker_is_told_to_stop_one_chunk_at_a_time() {
 fn cancelling_stuck_tasks_over_and_over_does_not_stop_the_pool() {
     let mut bench = Bench::new(1, budget(0, 0), None);
     for job in (10..40).map(JobId) {
-        bench.pool.open_job(job, JobOptions { task: TaskIndex(0), timeout: None });
+        bench.pool.open_job(job, JobOptions::new(TaskIndex(0)));
         bench.submit(job, 0, 1);
         let (worker, _) = bench.sent().remove(0);
         bench.pool.cancel_job(bench.now, job);
@@ -110,7 +110,7 @@ fn a_pool_that_retires_finishes_first() {
     let (worker, chunk) = bench.sent().remove(0);
     bench.pool.retire();
     let idle = WorkerId(1 - worker.0);
-    assert_eq!(bench.look(), [Effect::Retire(idle)]);
+    assert_eq!(bench.look(), [PoolEffect::Retire(idle)]);
     bench.submit(JOB, 1, 1);
     assert_eq!(cancelled(&bench.look()), [(1, 1)]);
     bench.die(idle, None);
@@ -121,6 +121,6 @@ fn a_pool_that_retires_finishes_first() {
     bench.skip();
     let (worker, chunk) = bench.sent().remove(0);
     bench.finish(worker, chunk, 0, 1);
-    assert_eq!(bench.look(), [Effect::Retire(worker)]);
+    assert_eq!(bench.look(), [PoolEffect::Retire(worker)]);
     assert_eq!(bench.pool.next_tick(), None);
 }

@@ -9,7 +9,7 @@ use taskcell::{Encoding, ItemWriter, MappingOptions, Next, Pool, RunOptions, Sou
 use taskcell_engine::values;
 
 use crate::args::{GuestOutput, RunArgs};
-use crate::commands::open_to_run;
+use crate::commands::{open_modules, open_to_run};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::guest_output::Captures;
@@ -71,15 +71,19 @@ impl Call {
         };
         component.check_runnable(task)?;
 
-        let captures = Captures::new(self.guest_output, self.run.max_log, progress);
+        let captures = Captures::new(self.guest_output, self.run.max_log, progress.clone());
         let mut builder = Pool::builder(&component)
             .workers(NonZeroU32::MIN)
             .isolation(self.run.isolation.into())
             .strictness(self.run.sandbox.into())
             .timeout(self.run.timeout)
             .grace(self.run.grace)
+            .listed(&format!("call {}", component.name()))
             .env(self.run.env.clone())
             .dirs(self.run.dir.clone());
+        for (name, module) in open_modules(&self.run, &progress)? {
+            builder = builder.module(&name, &module);
+        }
         if self.guest_output != GuestOutput::Drop {
             let captures = captures.clone();
             builder = builder.on_printed(move |printed| captures.take(&printed));

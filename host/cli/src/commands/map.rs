@@ -10,7 +10,7 @@ use taskcell::{
 };
 
 use crate::args::{GuestOutput, Halt, InputArgs, MapArgs, RetryOn, RunArgs};
-use crate::commands::open_to_run;
+use crate::commands::{open_modules, open_to_run};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::guest_output::Captures;
@@ -81,7 +81,8 @@ impl Map {
 
         let output = self.map.guest_output.unwrap_or(if self.map.records { GuestOutput::Record } else { GuestOutput::Inherit });
         let captures = Captures::new(output, self.run.max_log, progress.clone());
-        let pool = self.pool(&component, total, &captures, output)?;
+        let modules = open_modules(&self.run, &progress)?;
+        let pool = self.pool(&component, &modules, total, &captures, output)?;
         pool.wait_ready(1, Duration::from_secs(60))?;
 
         let run = RunOptions { input, output: Encoding::Json, timed: self.map.records };
@@ -131,6 +132,7 @@ impl Map {
     fn pool(
         &self,
         component: &Component,
+        modules: &[(String, Component)],
         total: Option<u64>,
         captures: &Captures,
         output: GuestOutput,
@@ -152,8 +154,12 @@ impl Map {
             .timeout(self.run.timeout)
             .grace(self.run.grace)
             .retries(budget)
+            .listed(&format!("map {} {}", component.name(), self.export))
             .env(self.run.env.clone())
             .dirs(self.run.dir.clone());
+        for (name, module) in modules {
+            builder = builder.module(name, module);
+        }
         if output != GuestOutput::Drop {
             let captures = captures.clone();
             builder = builder.on_printed(move |printed| captures.take(&printed));

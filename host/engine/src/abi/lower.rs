@@ -3,10 +3,12 @@
 //! The guest's allocator is guest code: it may trap, grow the memory, or give a block that overlaps another. So no
 //! slice of memory is held over a call of it, and each write looks its place up again.
 
+use taskcell_wire::call::HandleKind;
 use wasmtime::ValRaw;
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType, LowerContext};
 
 use super::{Arguments, Broken, SLOTS, lower_text};
+use crate::host::resource_type;
 use crate::value::{Number, Numbers, Value};
 
 type Lowered<T = ()> = wasmtime::Result<T>;
@@ -119,6 +121,10 @@ fn flat<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, value: &Value, slots
             }
             Ok(())
         }
+        (InterfaceType::Own(_) | InterfaceType::Borrow(_), Value::Handle(kind, place)) => {
+            let index = handle(cx, ty, *kind, *place)?;
+            slots.push(ValRaw::u32(index))
+        }
         _ => {
             let case = case(types, ty, value)?;
             let all = types.canonical_abi(&ty).flat_count(SLOTS).ok_or_else(unlike)?;
@@ -186,6 +192,10 @@ fn store<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, value: &Value, at: 
             // Up to 16 flags take one or two bytes, more take whole words.
             put(cx, at, bytes.get(..flags.abi.size32 as usize).ok_or_else(unlike)?)
         }
+        (InterfaceType::Own(_) | InterfaceType::Borrow(_), Value::Handle(kind, place)) => {
+            let index = handle(cx, ty, *kind, *place)?;
+            put(cx, at, &index.to_le_bytes())
+        }
         _ => {
             let case = case(types, ty, value)?;
             let number = case.number.to_le_bytes();
@@ -195,6 +205,20 @@ fn store<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, value: &Value, at: 
                 None => Ok(()),
             }
         }
+    }
+}
+
+/// Gives the guest a handle of a resource of ours: its own, or one that it has to drop before it returns. What is given is a place in the
+/// instance's table that was filled for this call, so nobody else's.
+fn handle<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, kind: HandleKind, place: u32) -> Lowered<u32> {
+    let (InterfaceType::Own(at) | InterfaceType::Borrow(at)) = ty else { return Err(unlike()) };
+    if cx.resource_type(at) != resource_type(kind) {
+        return Err(unlike());
+    }
+    if matches!(ty, InterfaceType::Own(_)) {
+        cx.guest_resource_lower_own(at, place)
+    } else {
+        cx.guest_resource_lower_borrow(at, place)
     }
 }
 

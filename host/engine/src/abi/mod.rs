@@ -17,7 +17,9 @@
 //! if it is one flat value, its address if it is more, nothing if there is none. wasmtime's own call with dynamic values uses
 //! exactly these two shapes. Only `async func`s may return up to 16 slots, hence the number in [`Returned`].
 //!
-//! Resources, streams and futures are neither lowered nor lifted. The host's ends of them would belong to nobody here.
+//! Handles of resources that this host provides are lowered, by the engine's own way of putting one into a guest's table; the type of the
+//! parameter's resource is compared with the type that the handle is of. Other resources, streams and futures are not, and nothing
+//! of this sort is lifted: the host's ends of them would belong to nobody here.
 
 #![expect(unsafe_code, reason = "wasmtime's traits for values are unsafe to implement; see the notes at each")]
 

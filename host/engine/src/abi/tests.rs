@@ -9,6 +9,8 @@
     reason = "random bits stay random, other types have none"
 )]
 
+mod handles;
+
 use std::fmt::Write as _;
 
 use proptest::prelude::Rng as _;

@@ -3,14 +3,17 @@
 //! Runs in the compile child, where the component is at hand; everything later works from the table alone. `wasmtime` refuses
 //! types that nest deeper than 100 levels or have more than a million parts, so plain recursion over them is bounded.
 
+use taskcell_wire::call::HandleKind;
 use taskcell_wire::{TypeDef, TypeId, TypeTable, WireError};
 use wasmtime::component::Type;
 
 use super::type_text;
+use crate::host::kind_of;
 
 /// Adds a type of the engine, with all its parts, to the table.
 ///
-/// What can't be given as a value (resources, streams, futures, error contexts) becomes a [`TypeDef::Handle`].
+/// What can't be given as a value (resources, streams, futures, error contexts) becomes a [`TypeDef::Handle`]. A handle that one
+/// task can give to another has the text of its [`HandleKind`].
 ///
 /// # Errors
 /// [`WireError::BadTypes`] if the table is full.
@@ -51,9 +54,11 @@ pub fn describe(table: &mut TypeTable, ty: &Type) -> Result<TypeId, WireError> {
             TypeDef::Result { ok, error: described(table, result.err())? }
         }
         Type::Flags(flags) => TypeDef::Flags(flags.names().map(str::to_owned).collect()),
-        // The engine keeps no names of resources.
-        Type::Own(_) => TypeDef::Handle("own<resource>".into()),
-        Type::Borrow(_) => TypeDef::Handle("borrow<resource>".into()),
+        // The engine keeps no names of resources; those that this host provides are known by their type.
+        Type::Own(resource) => TypeDef::Handle(kind_of(*resource).map_or_else(|| "own<resource>".into(), HandleKind::own)),
+        Type::Borrow(resource) => {
+            TypeDef::Handle(kind_of(*resource).map_or_else(|| "borrow<resource>".into(), HandleKind::borrow))
+        }
         Type::Future(future) => TypeDef::Handle(carrying("future", future.ty())?),
         Type::Stream(stream) => TypeDef::Handle(carrying("stream", stream.ty())?),
         Type::ErrorContext => TypeDef::Handle("error-context".into()),

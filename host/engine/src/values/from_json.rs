@@ -45,9 +45,14 @@ pub fn check_json(types: &TypeTable, sig: &Signature, json: &[u8]) -> Result<(),
     let [(_, ty)] = sig.params.as_slice() else {
         return several::<false>(types, sig, json).map(drop);
     };
-    match plain_integer(lookup(types, *ty), json) {
+    check_value(types, *ty, json)
+}
+
+/// Finds what [`value_from_json`] would find wrong, without building the value.
+pub(super) fn check_value(types: &TypeTable, ty: TypeId, json: &[u8]) -> Result<(), ValueError> {
+    match plain_integer(lookup(types, ty), json) {
         Some(_) => Ok(()),
-        None => read(types, json, |reading, text| Seed::<false>::new(reading, *ty).deserialize(text)).map(drop),
+        None => read(types, json, |reading, text| Seed::<false>::new(reading, ty).deserialize(text)).map(drop),
     }
 }
 

@@ -10,12 +10,14 @@
 //! | `describe` | the engine's types become table entries |
 //! | `from_json`, `seed`, `containers`, `reading` | JSON text becomes values; `reading` makes the errors |
 //! | `to_json` | values become one line of JSON |
+//! | `arguments` | arguments that are pushed one by one: values and handles |
 //! | `bytes` | `list<u8>` and `string`, and how texts are escaped |
 //! | `wave`, `wave_text`, `wave_value` | a call like `fib(30)`, and results in the same notation |
 //! | `text`, `schema` | a type for people and for programs |
 //! | `printable` | whether bytes of a worker may be printed |
 //! | `error` | what was wrong, and where |
 
+mod arguments;
 mod bytes;
 mod containers;
 mod describe;
@@ -33,6 +35,8 @@ pub(crate) mod wave_value;
 
 use taskcell_wire::{TypeDef, TypeId, TypeTable};
 
+pub(crate) use arguments::pushed_arguments;
+pub use arguments::{CheckedArgument, check_argument, check_arguments};
 pub use bytes::{bytes_from_json, bytes_to_json, string_from_json, string_to_json};
 pub use describe::describe;
 pub use error::{CallError, ValueError, ValueErrorKind};

@@ -356,5 +356,6 @@ fn sort(val: &Value) -> &'static str {
         Value::Result(_) => "another result",
         Value::Flags(_) => "other flags",
         Value::FixedList(_) => "another list of fixed length",
+        Value::Handle(..) => "a handle",
     }
 }

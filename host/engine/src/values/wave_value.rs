@@ -94,6 +94,8 @@ pub(crate) fn of(types: &TypeTable, ty: TypeId, value: &Value) -> Val {
             let bits = words.iter().flat_map(|word| (0..32).map(move |bit| word >> bit & 1 == 1));
             Val::Flags(names.iter().zip(bits).filter(|(_, set)| *set).map(|(name, _)| name.clone()).collect())
         }
+        // Only ever an argument, which nobody writes in WAVE.
+        Value::Handle(..) => Val::Option(None),
     }
 }
 

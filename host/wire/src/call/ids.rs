@@ -28,6 +28,17 @@ id!(
     "object"
 );
 id!(
+    /// A guest's handle. It means something on its worker's connection and for the attempt that was given it, and is never used again
+    /// there: guessing one gives nothing of anybody else's.
+    HandleId,
+    "handle"
+);
+id!(
+    /// A task that a guest started, or that asked who it is: the number that people see. The same in all attempts.
+    TaskId,
+    "task"
+);
+id!(
     /// The attempt that makes a call and owns what it takes: locks, leases, permits, ends of pipes. It dies with its worker and is
     /// never used again, so that a later attempt of the same task inherits nothing by accident.
     Holder,

@@ -1,5 +1,7 @@
 //! One message of every kind, every variant of every enum among them, and its name.
 
+mod calls;
+
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{
     Boot, ChunkId, DirGrant, Encoding, FromCompiler, FromWorker, Grants, Import, Interface, Isolation, ItemWriter, LayerReport,
@@ -97,6 +99,7 @@ pub(crate) fn outcomes() -> OutcomeWriter {
     let mut writer = OutcomeWriter::default();
     writer.push(0, &Outcome::Ok(b"42"));
     writer.push(300, &Outcome::Failed(b"\"no\""));
+    writer.push(5, &Outcome::Exited(3));
     for kind in TRAPS {
         writer.push(1, &Outcome::Trapped { kind, text: "trap" });
     }
@@ -117,10 +120,13 @@ pub(crate) fn to_worker<'a>(items: &'a [u8], count: u32) -> Vec<(&'static str, T
         grants: Grants {
             env: vec![("A".into(), "b".into())],
             dirs: vec![DirGrant { host: "/srv/data".into(), guest: "/data".into(), writable: true }],
+            args: vec!["program".into()],
+            stdin: true,
         },
         isolation: Isolation::Reuse,
         strict: true,
         send_printed: false,
+        cpus: 2,
     };
     let run = Run {
         chunk: ChunkId(0x0304),
@@ -133,13 +139,18 @@ pub(crate) fn to_worker<'a>(items: &'a [u8], count: u32) -> Vec<(&'static str, T
         items,
     };
     let bare = Run { timeout: None, timed: false, input: Encoding::Bytes, output: Encoding::Json, ..run };
+    let arguments = Run { input: Encoding::Arguments, ..run };
     vec![
         ("ToWorker::Boot", ToWorker::Boot(Box::new(boot.clone()))),
         ("ToWorker::Boot, fresh instances", ToWorker::Boot(Box::new(Boot { isolation: Isolation::Fresh, ..boot }))),
         ("ToWorker::Run", ToWorker::Run(run)),
         ("ToWorker::Run, without timeout", ToWorker::Run(bare)),
-        ("ToWorker::Shutdown", ToWorker::Shutdown),
+        ("ToWorker::Run, with arguments", ToWorker::Run(arguments)),
     ]
+    .into_iter()
+    .chain(calls::replies())
+    .chain([("ToWorker::Recall", ToWorker::Recall(ChunkId(0x0304), 5)), ("ToWorker::Shutdown", ToWorker::Shutdown)])
+    .collect()
 }
 
 pub(crate) fn from_worker(outcomes: &OutcomeWriter) -> Vec<(&'static str, FromWorker<'_>)> {
@@ -163,6 +174,10 @@ pub(crate) fn from_worker(outcomes: &OutcomeWriter) -> Vec<(&'static str, FromWo
         ("FromWorker::Printed, stdout", printed(Stream::Stdout)),
         ("FromWorker::Printed, stderr", printed(Stream::Stderr)),
     ]
+    .into_iter()
+    .chain(calls::calls())
+    .chain(calls::tells())
+    .collect()
 }
 
 pub(crate) fn to_compiler() -> Vec<(&'static str, ToCompiler)> {

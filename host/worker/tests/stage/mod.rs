@@ -17,6 +17,8 @@ use taskcell_wire::{
     TaskIndex, ToWorker, codec, encode,
 };
 use taskcell_worker::WorkerError;
+use taskcell_worker::caller::Caller;
+use taskcell_worker::inbox::Inbox;
 use taskcell_worker::outbox::Outbox;
 use taskcell_worker::run_loop::RunLoop;
 use taskcell_worker::stop::TaskStop;
@@ -79,6 +81,10 @@ impl Stage {
             let page = Arc::new(SharedPage::map(page_fd).unwrap());
             let outbox = Arc::new(Outbox::new(theirs, cap, limits.log_bytes, setting.send_printed));
             let stop = Arc::new(TaskStop::new(Arc::clone(&page)));
+            let socket = outbox.socket().try_clone().unwrap();
+            let inbox = Arc::new(Inbox::new(socket, FrameBuffer::new(cap)));
+            let caller = Arc::new(Caller::new(Arc::clone(&outbox), Arc::clone(&inbox), Arc::clone(&stop)));
+            let calls = compiled.interface.makes_calls();
             let options = GuestOptions {
                 interface: compiled.interface.clone(),
                 limits,
@@ -86,6 +92,8 @@ impl Stage {
                 isolation: setting.isolation,
                 stop: Arc::clone(&stop) as _,
                 sink: Arc::clone(&outbox) as _,
+                port: Arc::clone(&caller) as _,
+                cpus: 2,
             };
             let code = sealed_memfd("code", &compiled.code).unwrap();
             let mut guest = Guest::load(&File::from(code), options).unwrap();
@@ -96,12 +104,13 @@ impl Stage {
                 std::mem::forget(held);
                 Arc::new(Outbox::new(other, cap, 0, false))
             };
-            let watch = Watch::start(guest.ticker(), watched).unwrap();
+            let watch = Watch::start(guest.ticker(), watched, Arc::clone(&page)).unwrap();
             watch.busy();
             guest.warm_up().unwrap();
             watch.idle();
-            let mut run_loop = RunLoop { guest, outbox, stop, watch, page };
-            run_loop.serve(&mut FrameBuffer::new(cap))
+            caller.start(Arc::clone(&watch));
+            let mut run_loop = RunLoop { guest, calls, inbox, outbox, stop, watch, page };
+            run_loop.serve()
         });
         let buffer = FrameBuffer::new(limits().frame_bytes());
         Self { compiled, socket: ManuallyDrop::new(ours), buffer, page, worker, next: 0 }
@@ -227,7 +236,9 @@ fn heard(message: &FromWorker<'_>) -> Heard {
         FromWorker::Printed { chunk, task, stream, bytes } => {
             Heard::Printed { chunk: chunk.0, task: *task, stream: *stream, text: String::from_utf8_lossy(bytes).into_owned() }
         }
-        FromWorker::Ready(_) | FromWorker::Failed { .. } => panic!("out of turn: {message:?}"),
+        FromWorker::Ready(_) | FromWorker::Failed { .. } | FromWorker::Call(..) | FromWorker::Tell(_) => {
+            panic!("out of turn: {message:?}")
+        }
     }
 }
 
@@ -236,6 +247,7 @@ fn word(outcome: &Outcome<'_>) -> String {
     match outcome {
         Outcome::Ok(bytes) => text(bytes),
         Outcome::Failed(bytes) => format!("failed {}", text(bytes)),
+        Outcome::Exited(code) => format!("exited {code}"),
         Outcome::Trapped { kind, .. } => format!("trapped {}", kind.name()),
         Outcome::TimedOut => "timed out".into(),
         Outcome::OverLimit { limit, .. } => format!("over limit {}", limit.name()),

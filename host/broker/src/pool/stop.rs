@@ -1,0 +1,157 @@
+//! What is not to go on: jobs that are cancelled or drained, tasks that are killed, and those that stand behind one that waits.
+
+use taskcell_wire::{JobId, WorkerId};
+
+use super::{Phase, Pool, Slot};
+use crate::effect::{KillReason, PoolEffect, Violation};
+use crate::time::{Duration, Now};
+
+impl Pool {
+    /// Cancels every task of a job that has not ended; those that run are told to stop.
+    pub fn cancel_job(&mut self, now: Now, job: JobId) {
+        match self.jobs.get_mut(&job) {
+            Some(state) if state.phase != Phase::Cancelled => state.phase = Phase::Cancelled,
+            Some(_) | None => return,
+        }
+        self.cancel_waiting(job);
+        for slot in &mut self.slots {
+            let Slot::Ready(worker) = slot else { continue };
+            for (place, flight) in worker.flights.iter_mut().enumerate().filter(|(_, flight)| flight.chunk.job == job) {
+                flight.stop_sent = Some(now);
+                // A worker can be told of one chunk at a time; the others' turn comes when they are at the front.
+                if place == 0 {
+                    self.effects.push(PoolEffect::Stop(worker.id, flight.id));
+                }
+            }
+        }
+    }
+
+    /// Cancels the tasks of a job that no worker has yet; those that workers have go on. From now on nothing of the job is started or
+    /// tried again: an attempt that fails is the last, and what a worker leaves behind when it dies is cancelled.
+    pub fn drain_job(&mut self, job: JobId) {
+        if let Some(state) = self.jobs.get_mut(&job).filter(|state| state.phase == Phase::Open) {
+            state.phase = Phase::Draining;
+        }
+        self.cancel_waiting(job);
+    }
+
+    fn cancel_waiting(&mut self, job: JobId) {
+        let (cancelled, kept) = std::mem::take(&mut self.pending).into_iter().partition::<Vec<_>, _>(|chunk| chunk.job == job);
+        self.pending = kept.into();
+        cancelled.iter().for_each(|chunk| self.cancelled(chunk));
+        let delayed: Vec<_> = self.delayed.iter().filter(|(_, chunk)| chunk.job == job).map(|(key, _)| *key).collect();
+        for key in delayed {
+            if let Some(chunk) = self.delayed.remove(&key) {
+                self.cancelled(&chunk);
+            }
+        }
+    }
+
+    /// The worker broke the protocol: it is to be killed, and its running task ends with that.
+    pub fn violated(&mut self, id: WorkerId, violation: Violation) {
+        self.kill(id, KillReason::Violation(violation));
+    }
+
+    /// How long a task may go on after it was told to stop, from now on.
+    pub fn set_grace(&mut self, grace: Duration) {
+        self.options.grace = grace;
+    }
+
+    /// Cancels all tasks; those that run are told to stop.
+    pub fn cancel_all(&mut self, now: Now) {
+        self.cancel_all_waiting();
+        let jobs: Vec<JobId> = self.jobs.keys().copied().collect();
+        jobs.into_iter().for_each(|job| self.cancel_job(now, job));
+    }
+
+    /// Cancels the tasks that no worker has.
+    pub fn cancel_all_waiting(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        pending.iter().for_each(|chunk| self.cancelled(chunk));
+        let delayed = std::mem::take(&mut self.delayed);
+        delayed.values().for_each(|chunk| self.cancelled(chunk));
+    }
+
+    /// Cancels the tasks that no worker has; nothing is started or tried again.
+    pub fn drain_all(&mut self) {
+        self.cancel_all_waiting();
+        for job in self.jobs.values_mut().filter(|job| job.phase == Phase::Open) {
+            job.phase = Phase::Draining;
+        }
+    }
+
+    /// Cancels all tasks, and kills the workers of those that run.
+    pub fn kill_all(&mut self, now: Now) {
+        self.cancel_all_waiting();
+        for job in self.jobs.values_mut() {
+            job.phase = Phase::Cancelled;
+        }
+        let mut killed = Vec::new();
+        for slot in &mut self.slots {
+            match slot {
+                Slot::Ready(worker) if !worker.flights.is_empty() => {
+                    worker.flights.iter_mut().for_each(|flight| flight.stop_sent = Some(now));
+                    killed.push(worker.id);
+                }
+                Slot::Starting { id, .. } => killed.push(*id),
+                Slot::Ready(_) | Slot::Empty { .. } | Slot::Leaving(_) | Slot::Closed(_) => {}
+            }
+        }
+        killed.into_iter().for_each(|id| self.kill(id, KillReason::Killed));
+    }
+
+    /// Kills every worker, for a pool that failed.
+    pub fn kill_workers(&mut self) {
+        let workers: Vec<WorkerId> = self.slots.iter().filter_map(Slot::id).collect();
+        workers.into_iter().for_each(|id| self.kill(id, KillReason::Stopped));
+    }
+
+    /// The running task of a worker waits in a call: until it goes on, nothing is given to that worker, and with `recall` what was to
+    /// follow it there goes back in line.
+    pub fn waits(&mut self, now: Now, id: WorkerId, recall: bool) {
+        let Some(worker) = self.worker_mut(id).filter(|worker| worker.killed.is_none()) else { return };
+        worker.waits = true;
+        let Some(front) = worker.flights.front_mut() else { return };
+        let (chunk, keep) = (front.id, front.done.saturating_add(1));
+        let mut back = Vec::new();
+        if recall && front.chunk.count > keep {
+            if let Some(rest) = front.chunk.part(keep, front.chunk.count) {
+                back.push((front.stop_sent, rest));
+            }
+            // More than one task, so there is no history to lose.
+            front.chunk = front.chunk.part(0, keep).unwrap_or_else(|| front.chunk.clone());
+        }
+        let job = front.chunk.job;
+        if recall && worker.flights.len() > 1 {
+            back.extend(worker.flights.drain(1..).map(|flight| (flight.stop_sent, flight.chunk)));
+        }
+        // What waits once will wait again, and each time that costs a message and two journeys.
+        if let Some(job) = self.jobs.get(&job) {
+            self.estimates.entry(job.options.task).or_default().waited();
+        }
+        if back.is_empty() {
+            return;
+        }
+        if let Some(worker) = self.worker_mut(id) {
+            worker.tasks = 1;
+        }
+        self.effects.push(PoolEffect::Recall(id, chunk, keep));
+        for (stop_sent, chunk) in back.into_iter().rev() {
+            if stop_sent.is_none() && self.is_open(chunk.job) && !self.failed {
+                self.pending.push_front(chunk);
+            } else {
+                self.cancelled(&chunk);
+            }
+        }
+        self.assign(now);
+    }
+
+    /// The call that the running task of a worker waited in was answered.
+    pub fn goes_on(&mut self, now: Now, id: WorkerId) {
+        let Some(worker) = self.worker_mut(id).filter(|worker| worker.waits) else { return };
+        worker.waits = false;
+        if !self.pending.is_empty() {
+            self.assign(now);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The broker's rules, one by one: what a call is answered, what an end brings, what can be reached.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+#[path = "../host/mod.rs"]
+mod host;
+
+mod handles;
+mod pools;
+mod processes;
+mod speed;
+mod standstill;

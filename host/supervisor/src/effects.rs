@@ -1,0 +1,211 @@
+//! The broker's effects, carried out: processes started and killed, frames written, ends handed to those who wait.
+//!
+//! No decision is made here. What can fail is told to the broker as an event, and it decides.
+
+use std::sync::Arc;
+
+use taskcell_broker::{Effect, KillReason, PoolId};
+use taskcell_engine::values;
+use taskcell_wire::call::{CallError, CallId, Ended, Reply, TaskValue};
+use taskcell_wire::from_worker::BootFailure;
+use taskcell_wire::{ChunkId, Encoding, JobId, Run, Signature, ToWorker, TypeTable, WorkerId, encode};
+use taskcell_worker::page;
+
+use crate::delivery::{Block, Logged};
+use crate::dispatcher::{Dispatcher, Failure, watch};
+use crate::error::TaskError;
+use crate::link::Link;
+
+impl Dispatcher {
+    /// Hands ends of tasks to those who wait for them: to a caller of the API, or to the broker for the guest that started them.
+    ///
+    /// `output` is how a guest's results are written; the API's know.
+    pub(crate) fn deliver(&mut self, job: JobId, output: Encoding, block: Block) {
+        if self.broker.owns(job) {
+            let now = self.now();
+            block.each(|end| self.broker.ended(now, job, end.index, ended(end.result, output)));
+        } else if let Some(sink) = self.sinks.get(&job) {
+            sink.push(block);
+        }
+    }
+
+    /// Carries out the broker's effects, up to the writes.
+    pub(crate) fn perform(&mut self) {
+        loop {
+            let mut effects = std::mem::take(&mut self.effects);
+            self.broker.take_effects(&mut effects);
+            if effects.is_empty() {
+                self.effects = effects;
+                return;
+            }
+            for effect in effects.drain(..) {
+                self.effect(effect);
+            }
+            self.effects = effects;
+        }
+    }
+
+    /// Carries out the broker's effects, and writes what waits for each worker.
+    pub(crate) fn carry_out(&mut self) {
+        self.perform();
+        // A full socket tells when it has room again; until then trying is of no use.
+        for (id, link) in self.links.iter_mut().filter(|(_, link)| link.has_out() && !link.is_full()) {
+            link.send();
+            if link.is_full() {
+                watch(&self.epoll, link, *id, true, false);
+            }
+        }
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn(id) => self.spawn(id),
+            Effect::Send(worker, chunk) => self.send(worker, chunk),
+            Effect::Recall(worker, chunk, count) => {
+                if let Some(link) = self.links.get_mut(&worker) {
+                    // A frame of a few bytes is never over the cap.
+                    let _ = encode(&ToWorker::Recall(chunk, count), 64, link.out());
+                }
+            }
+            Effect::Stop(worker, chunk) => {
+                if let Some(link) = self.links.get(&worker) {
+                    page::ask_to_stop(&link.page, chunk);
+                }
+            }
+            Effect::Retire(worker) => {
+                if let Some(link) = self.links.get_mut(&worker) {
+                    // A frame of one byte is never over the cap.
+                    let _ = encode(&ToWorker::Shutdown, 64, link.out());
+                }
+            }
+            Effect::Kill(worker, reason) => {
+                if reason == KillReason::NotReady {
+                    // The same code and the same machine: another one would hang alike.
+                    let why = "a worker was not ready in time; do the component's start functions end?";
+                    self.boot_failed(worker, BootFailure::Guest, why.into());
+                }
+                if let Some(link) = self.links.get_mut(&worker) {
+                    link.kill(reason_text(&reason));
+                }
+            }
+            Effect::Lost { job, index, history } => self.deliver(job, Encoding::Json, Block::lost(index, history)),
+            Effect::Cancelled { job, first, count } => {
+                self.deliver(job, Encoding::Json, Block::untried(first, count, TaskError::Cancelled));
+            }
+            Effect::PoolFailed(pool, why) => self.fail(pool, &why),
+            Effect::Reply(worker, call, result) => self.reply(worker, call, result),
+            Effect::ReadInput(worker, call, limit) => self.read_input(worker, call, limit),
+            Effect::Logged { task, level, text } => {
+                if let Some(logged) = &mut self.logged {
+                    logged(Logged { task, level, text: &text });
+                }
+            }
+        }
+    }
+
+    /// The same code and the same machine: another worker of this pool would fail alike.
+    pub(crate) fn boot_failed(&mut self, worker: WorkerId, kind: BootFailure, why: String) {
+        if self.broker.pool_of(worker) == Some(self.pool) {
+            self.boot_failure.get_or_insert(kind);
+        }
+        self.broker.fail(self.now(), self.broker.pool_of(worker), why);
+    }
+
+    fn reply(&mut self, worker: WorkerId, call: CallId, result: Result<Reply<'static>, CallError>) {
+        let Some(link) = self.links.get_mut(&worker) else { return };
+        let Err(error) = encode(&ToWorker::Reply(call, result), link.cap, link.out()) else { return };
+        // The broker keeps its answers below a frame's cap; were one over it, its caller is told instead of kept waiting.
+        let told = Err(CallError::Quota(format!("an answer that fits a frame: {error}")));
+        let _ = encode(&ToWorker::Reply(call, told), link.cap, link.out());
+    }
+
+    fn spawn(&mut self, id: WorkerId) {
+        let Some(spec) = self.broker.spec(id).copied() else { return };
+        let boot = self.boots.of(&spec);
+        let spawned = boot.and_then(|boot| Link::spawn(&boot, self.strictness));
+        match spawned {
+            Ok(link) => {
+                watch(&self.epoll, &link, id, false, true);
+                self.broker.worker_started(self.now(), id, link.pid());
+                self.links.insert(id, link);
+            }
+            // Out of processes or descriptors: as good as a worker that died at once, with its pauses and its end.
+            Err(error) => self.broker.worker_gone(self.now(), id, 0, format!("could not be started: failed to {error}"), None),
+        }
+    }
+
+    fn send(&mut self, worker: WorkerId, chunk: ChunkId) {
+        let (Some(work), Some(link)) = (self.broker.work(worker, chunk), self.links.get_mut(&worker)) else { return };
+        let run = Run {
+            chunk,
+            task: work.options.task,
+            input: work.options.input,
+            output: work.options.output,
+            timeout: work.options.timeout.map(|timeout| timeout.0),
+            timed: work.options.timed,
+            count: work.count,
+            items: &work.items,
+        };
+        let cap = link.cap;
+        if let Err(error) = encode(&ToWorker::Run(run), cap, link.out()) {
+            // Inputs are capped when they are submitted, below a frame's cap.
+            link.kill(format!("because its work could not be sent: {error}"));
+        }
+    }
+
+    /// A pool gave up. Only the first one's end is the end of all; of a guest's the guest is told.
+    fn fail(&mut self, pool: PoolId, why: &str) {
+        if pool != self.pool {
+            return;
+        }
+        self.failure = Some(Failure { boot: self.boot_failure, text: why.to_owned() });
+        for sink in self.sinks.values() {
+            sink.fail(why);
+        }
+        for link in self.links.values_mut() {
+            link.kill("because the pool stopped".into());
+        }
+    }
+}
+
+fn reason_text(reason: &KillReason) -> String {
+    match reason {
+        KillReason::Timeout => "because its task ran over its time and did not stop".into(),
+        KillReason::Cancelled => "because its task was cancelled and did not stop".into(),
+        KillReason::NotReady => "because it was not ready in time".into(),
+        KillReason::Violation(violation) => format!("because {violation}"),
+        KillReason::Killed => "by the task that started it, or with it".into(),
+        KillReason::Stopped => "because the pool stopped".into(),
+    }
+}
+
+/// One input of a task that a guest maps, as the command line's are checked.
+pub(crate) fn check_input(types: &TypeTable, signature: &Signature, json: &[u8]) -> Result<(), String> {
+    values::check_json(types, signature, json).map_err(|error| error.to_string())
+}
+
+/// A task's end as a guest is told it.
+fn ended(result: Result<&[u8], TaskError>, output: Encoding) -> Ended<'static> {
+    let value = |bytes: &[u8]| {
+        let bytes: Arc<[u8]> = bytes.into();
+        match output {
+            Encoding::Bytes => TaskValue::Bytes(bytes.into()),
+            Encoding::Json | Encoding::Arguments => TaskValue::Json(bytes.into()),
+        }
+    };
+    match result {
+        Ok(bytes) => Ended::Ok(value(bytes)),
+        Err(TaskError::Failed { json }) => Ended::Failed(TaskValue::Json(Arc::<[u8]>::from(json.into_bytes()).into())),
+        Err(TaskError::Exited { code }) => {
+            Ended::Failed(TaskValue::Json(Arc::<[u8]>::from(code.to_string().into_bytes()).into()))
+        }
+        Err(TaskError::Trapped { kind, text }) => Ended::Trapped(format!("{}: {text}", kind.name())),
+        Err(TaskError::TimedOut) => Ended::TimedOut,
+        Err(TaskError::OverLimit { limit, text }) => Ended::OverLimit(format!("{}: {text}", limit.name())),
+        Err(TaskError::Cancelled) => Ended::Cancelled,
+        // Arguments were checked before the task started, so this is a worker's word against ours.
+        Err(
+            TaskError::Invalid { text } | TaskError::Lost { text } | TaskError::Stopped { text } | TaskError::Decode { text },
+        ) => Ended::Lost(text),
+    }
+}

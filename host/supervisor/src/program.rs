@@ -1,0 +1,279 @@
+//! A program: a component that exports `wasi:cli/run` and starts tasks, its own exports and those of other components.
+//!
+//! It is a job with one task in a pool of one worker, confined like any other. What makes it more is what it may start: processes and
+//! pools, all of them the same dispatcher's. So the program's end is the end of everything, and nothing of it outlives its host.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use taskcell_broker::{self as broker, Chunk, JobOptions, ModuleId};
+use taskcell_sandbox::Strictness;
+use taskcell_wire::{DirGrant, Grants, Isolation, ItemWriter, JobId, TaskIndex};
+
+use crate::boot::check_modules;
+use crate::component::Component;
+use crate::control::Listing;
+use crate::delivery::{Logged, OnLogged, OnPrinted, Printed};
+use crate::dispatcher::{Dispatcher, DispatcherOptions, next_job, wake_fd};
+use crate::error::{Error, TaskError};
+use crate::input::input;
+use crate::lead::{Request, Shared};
+use crate::mapping::Bell;
+use crate::pool::{GRACE, duration};
+use crate::sink::Sink;
+use crate::status::TaskStatus;
+
+/// The name of the export that makes a component a program, up to its version.
+const RUN: &str = "wasi:cli/run@0.2.";
+
+/// Makes a [`Program`]. Closed by default: no arguments, no input, no environment, no directories, no other modules; what it
+/// prints is dropped.
+pub struct ProgramBuilder {
+    component: Component,
+    modules: Vec<(String, Component)>,
+    grants: Grants,
+    strictness: Strictness,
+    timeout: Option<Duration>,
+    grace: Duration,
+    title: Option<String>,
+    stdin: Option<Box<dyn Read + Send>>,
+    printed: Option<OnPrinted>,
+    logged: Option<OnLogged>,
+}
+
+impl std::fmt::Debug for ProgramBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProgramBuilder").field("component", &self.component).finish_non_exhaustive()
+    }
+}
+
+impl ProgramBuilder {
+    /// Another component, whose exports the program may start as `name/export`. It gets no environment and no directories.
+    #[must_use]
+    pub fn module(mut self, name: &str, component: &Component) -> Self {
+        self.modules.push((name.to_owned(), component.clone()));
+        self
+    }
+
+    /// The program's arguments, after its name.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = String>) -> Self {
+        self.grants.args.truncate(1);
+        self.grants.args.extend(args);
+        self
+    }
+
+    /// Environment variables for the program and the tasks of its own component.
+    #[must_use]
+    pub fn env(mut self, env: Vec<(String, String)>) -> Self {
+        self.grants.env = env;
+        self
+    }
+
+    /// Directories for the program and the tasks of its own component.
+    #[must_use]
+    pub fn dirs(mut self, dirs: Vec<DirGrant>) -> Self {
+        self.grants.dirs = dirs;
+        self
+    }
+
+    /// Whether to refuse to run when a required layer of the sandbox is missing (the default).
+    #[must_use]
+    pub fn strictness(mut self, strictness: Strictness) -> Self {
+        self.strictness = strictness;
+        self
+    }
+
+    /// How long the program may run. No limit by default.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long a task that was told to stop may go on before its worker is killed.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// What the program reads as its standard input; none by default. A thread reads it when the program asks.
+    #[must_use]
+    pub fn stdin(mut self, stdin: impl Read + Send + 'static) -> Self {
+        self.stdin = Some(Box::new(stdin));
+        self
+    }
+
+    /// Lets `taskcell ps` and [`hosts`](crate::hosts) show what this one's tasks are doing, under this title. Makes a socket in
+    /// `$XDG_RUNTIME_DIR`, for this user alone; without that variable nothing happens. Not by default.
+    #[must_use]
+    pub fn listed(mut self, title: &str) -> Self {
+        self.title = Some(title.to_owned());
+        self
+    }
+
+    /// Called with all that the program and its tasks print, in the thread that turns the dispatcher.
+    #[must_use]
+    pub fn on_printed(mut self, printed: impl FnMut(Printed<'_>) + Send + 'static) -> Self {
+        self.printed = Some(Box::new(printed));
+        self
+    }
+
+    /// Called with every line that the program and its tasks log, in the same thread.
+    #[must_use]
+    pub fn on_logged(mut self, logged: impl FnMut(Logged<'_>) + Send + 'static) -> Self {
+        self.logged = Some(Box::new(logged));
+        self
+    }
+
+    /// Starts the program.
+    ///
+    /// # Errors
+    /// [`Error::NotAProgram`] if it exports no `wasi:cli/run`; [`Error::ModuleName`]; [`Error::MissingImport`] of any of the
+    /// components; [`Error::System`] or [`Error::Spawn`] if the machine has no room for it.
+    pub fn build(mut self) -> Result<Program, Error> {
+        let task = run_export(&self.component)?;
+        self.component.check_imports()?;
+        check_modules(&self.modules)?;
+        self.modules.insert(0, (String::new(), self.component.clone()));
+        let (wants, reading) = input();
+        self.grants.stdin = self.stdin.is_some();
+        let options = DispatcherOptions {
+            modules: self.modules,
+            grants: self.grants,
+            strictness: self.strictness,
+            spec: broker::WorkerSpec { module: ModuleId(0), isolation: Isolation::Fresh, memory_bytes: None, program: true },
+            pool: broker::PoolOptions { grace: duration(self.grace), ..broker::PoolOptions::new(1) },
+            printed: self.printed,
+            logged: self.logged,
+            input: Some(wants),
+        };
+        let wake = wake_fd()?;
+        let dispatcher = Dispatcher::start(options, &wake)?;
+        let shared = Arc::new(Shared::new(dispatcher, wake));
+        let background = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("taskcell-dispatch".into())
+            .spawn(move || background.run())
+            .map_err(Error::System)?;
+        if let Some(stdin) = self.stdin {
+            reading.start(stdin, Arc::downgrade(&shared)).map_err(Error::System)?;
+        }
+        let (job, sink) = (next_job(), Sink::default());
+        let options = JobOptions { timeout: self.timeout.map(duration), ..JobOptions::new(task) };
+        shared.request(Request::Open(job, options, sink.clone()));
+        let mut items = ItemWriter::default();
+        items.push(b"null");
+        let (items, count) = items.into_parts();
+        shared.request(Request::Submit(Chunk { job, first: 0, count, items, history: Vec::new() }));
+        let listing = self.title.and_then(|title| Listing::start(&title, Arc::downgrade(&shared)));
+        Ok(Program { shared, job, sink, ended: None, thread: Some(thread), listing })
+    }
+}
+
+/// A program that runs. Dropping it kills it and everything that it started.
+#[derive(Debug)]
+pub struct Program {
+    shared: Arc<Shared>,
+    job: JobId,
+    sink: Sink,
+    ended: Option<Result<(), TaskError>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    /// Its socket, if it has one; kept for its end.
+    #[expect(dead_code, reason = "what it does, it does when it is dropped")]
+    listing: Option<Listing>,
+}
+
+impl Program {
+    /// Begins a program.
+    #[must_use]
+    pub fn builder(component: &Component) -> ProgramBuilder {
+        let name = std::path::Path::new(component.name()).file_name().map(|name| name.to_string_lossy().into_owned());
+        let args = vec![name.unwrap_or_else(|| component.name().to_owned())];
+        ProgramBuilder {
+            component: component.clone(),
+            modules: Vec::new(),
+            grants: Grants { args, ..Grants::default() },
+            strictness: Strictness::Required,
+            timeout: None,
+            grace: GRACE,
+            title: None,
+            stdin: None,
+            printed: None,
+            logged: None,
+        }
+    }
+
+    /// Waits for the end of the program and of the processes that it detached; `None` if that takes longer than `timeout`.
+    ///
+    /// `Ok` if it ended with exit code 0; [`TaskError::Exited`] tells another one.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> Option<Result<(), TaskError>> {
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let (sink, ended) = (&self.sink, &mut self.ended);
+        self.shared.wait(deadline, |dispatcher| {
+            if ended.is_none() {
+                *ended = take(sink);
+            }
+            // A pool that gave up starts nothing more, so what was detached ends with it.
+            (ended.is_some() && (dispatcher.failure().is_some() || dispatcher.broker.is_idle())).then_some(())
+        })?;
+        self.ended.clone()
+    }
+
+    /// Why its worker could not get ready, if that is how it ended.
+    #[must_use]
+    pub fn boot_failure(&self) -> Option<Error> {
+        self.shared.visit(|dispatcher| {
+            let failure = dispatcher.failure()?;
+            failure.boot.map(|kind| Error::Boot { kind, text: failure.text.clone() })
+        })
+    }
+
+    /// What every task of it that has not ended is doing.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<TaskStatus> {
+        self.shared.visit(Dispatcher::tasks)
+    }
+
+    /// Asks the program to stop; it is killed if it has not ended after its grace.
+    pub fn terminate(&self) {
+        self.shared.request(Request::Cancel(self.job));
+    }
+
+    /// Wakes the one who waits.
+    #[must_use]
+    pub fn bell(&self) -> Bell {
+        Bell::of(&self.shared)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.shared.close("it was dropped");
+        if let Some(thread) = self.thread.take() {
+            // Its panic was printed when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn take(sink: &Sink) -> Option<Result<(), TaskError>> {
+    match sink.pop() {
+        Err(error) => Some(Err(error)),
+        Ok(None) => None,
+        Ok(Some(block)) => {
+            let mut ended = None;
+            block.each(|end| ended = Some(end.result.map(drop)));
+            ended
+        }
+    }
+}
+
+fn run_export(component: &Component) -> Result<TaskIndex, Error> {
+    let is_run = |name: &str| name.strip_prefix(RUN).is_some_and(|rest| rest.ends_with("#run"));
+    let at = component.interface().tasks.iter().position(|task| is_run(&task.name));
+    let at = at.and_then(|at| u16::try_from(at).ok());
+    at.map(TaskIndex).ok_or_else(|| Error::NotAProgram { name: component.name().to_owned() })
+}

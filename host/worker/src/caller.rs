@@ -1,0 +1,111 @@
+//! A guest's call, from the main thread to the broker and back.
+//!
+//! The thread that runs the guest writes the call and reads the answer itself: a hop to another thread would cost as much again as
+//! the way to the supervisor. Results of tasks that ended before leave first, so the supervisor knows which task makes the call.
+//!
+//! A call ends with its answer. A cancelled task's call is answered by the broker, at once; a task that runs over its time in a call gives it
+//! up ([`Tell::Abandon`]) and is stopped when that was answered.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use taskcell_engine::{Answer, Port, PortError, StopReason};
+use taskcell_wire::call::{Call, CallId, Tell};
+use taskcell_wire::{CallError, FromWorker, ToWorker, WireError, codec};
+
+use crate::error::WorkerError;
+use crate::inbox::{Inbox, Wait};
+use crate::outbox::Outbox;
+use crate::stop::TaskStop;
+use crate::watch::Watch;
+
+/// Makes calls for the guest.
+#[derive(Debug)]
+pub struct Caller {
+    outbox: Arc<Outbox>,
+    inbox: Arc<Inbox>,
+    stop: Arc<TaskStop>,
+    /// Set once the watch thread runs; before that, only the guest's start functions could make a call.
+    watch: OnceLock<Arc<Watch>>,
+    next: AtomicU64,
+}
+
+impl Caller {
+    /// Calls over the outbox's socket.
+    #[must_use]
+    pub fn new(outbox: Arc<Outbox>, inbox: Arc<Inbox>, stop: Arc<TaskStop>) -> Self {
+        Self { outbox, inbox, stop, watch: OnceLock::new(), next: AtomicU64::new(0) }
+    }
+
+    /// Tasks may come, and `watch` looks after the guest.
+    pub fn start(&self, watch: Arc<Watch>) {
+        let _ = self.watch.set(watch);
+    }
+
+    /// Reads until the answer is there. Over the task's time the call is given up, and the answer to that is read all the same: it
+    /// comes after everything that was sent before.
+    fn answer(&self, id: CallId, answer: &mut dyn FnMut(Answer<'_>)) -> Result<(), PortError> {
+        let mut arrived = self.inbox.lock();
+        let mut deadline = self.stop.deadline();
+        let mut over = false;
+        loop {
+            while let Some(frame) = arrived.next_new().map_err(gone)? {
+                match codec::decode::<ToWorker<'_>>(frame).map_err(gone)? {
+                    ToWorker::Reply(of, _) if of != id => return Err(gone(WorkerError::OutOfTurn)),
+                    ToWorker::Reply(..) if over => return Err(PortError::Stopped(StopReason::TimedOut)),
+                    ToWorker::Reply(_, result) => {
+                        answer(result);
+                        return Ok(());
+                    }
+                    ToWorker::Run(_) => {
+                        let frame = frame.to_vec();
+                        arrived.keep(frame);
+                    }
+                    ToWorker::Recall(chunk, count) => arrived.recall(chunk, count),
+                    // Nobody is told to end while it has a task.
+                    ToWorker::Boot(_) | ToWorker::Shutdown => return Err(gone(WorkerError::OutOfTurn)),
+                }
+            }
+            match self.inbox.read(&mut arrived, deadline).map_err(gone)? {
+                Wait::Bytes => {}
+                Wait::End => return Err(gone(WorkerError::Gone)),
+                Wait::Deadline => {
+                    self.outbox.send(&FromWorker::Tell(Tell::Abandon(id))).map_err(gone)?;
+                    (deadline, over) = (None, true);
+                }
+            }
+        }
+    }
+}
+
+impl Port for Caller {
+    fn call(&self, call: &Call<'_>, answer: &mut dyn FnMut(Answer<'_>)) -> Result<(), PortError> {
+        let Some(watch) = self.watch.get() else {
+            // A start function belongs to no task.
+            answer(Err(CallError::Invalid("a call before the first task".into())));
+            return Ok(());
+        };
+        let id = CallId(self.next.fetch_add(1, Ordering::Relaxed));
+        match self.outbox.send(&FromWorker::Call(id, call.clone())) {
+            Ok(()) => {}
+            Err(WorkerError::Wire(WireError::MessageTooLong { length, cap })) => {
+                answer(Err(CallError::Quota(format!("a call of {length} bytes; the most is {cap}"))));
+                return Ok(());
+            }
+            Err(error) => return Err(gone(error)),
+        }
+        // The guest stands still: nobody has to look after it.
+        watch.idle();
+        let result = self.answer(id, answer);
+        watch.busy();
+        result
+    }
+
+    fn tell(&self, tell: &Tell<'_>) {
+        self.outbox.tell(tell);
+    }
+}
+
+fn gone(error: impl Into<WorkerError>) -> PortError {
+    PortError::Gone(format!("failed to {}", error.into()))
+}
