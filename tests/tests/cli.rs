@@ -49,7 +49,14 @@ fn help_of_call() {
 
 #[test]
 fn help_of_the_other_commands() {
-    let told = told_of_all(&[&["inspect", "--help"], &["compile", "--help"], &["doctor", "--help"]]);
+    let told = told_of_all(&[
+        &["run", "--help"],
+        &["ps", "--help"],
+        &["new", "--help"],
+        &["inspect", "--help"],
+        &["compile", "--help"],
+        &["doctor", "--help"],
+    ]);
     insta::assert_snapshot!(told);
 }
 

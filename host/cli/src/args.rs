@@ -64,7 +64,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "256M")]
     pub(crate) memory: u64,
 
-    /// Run time of one attempt of a task [ms, s, m, h]; waiting does not count [default: none]
+    /// Run time of one attempt of a task [ms, s, m, h]; time in line does not count [default: none]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) timeout: Option<Duration>,
 

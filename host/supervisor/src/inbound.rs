@@ -103,7 +103,8 @@ fn results(
     nanoseconds: u64,
     outcomes: &[u8],
 ) -> Result<(), Violation> {
-    let output = dispatcher.broker.work(id, chunk).map(|work| work.options.output).ok_or(Violation::ForeignChunk)?;
+    let foreign = if link.ready { Violation::ForeignChunk } else { Violation::OutOfTurn };
+    let output = dispatcher.broker.output(id, chunk).ok_or(foreign)?;
     let budget = dispatcher.broker.budget(id);
     let history = dispatcher.broker.history(id, chunk).to_vec();
     let mut retried: Vec<(u32, Cause, u64)> = Vec::new();

@@ -29,6 +29,8 @@ pub(super) struct Process {
     label: Label,
     task: TaskId,
     pool: PoolId,
+    /// The last process that it was given to.
+    pub(super) pid: Option<u32>,
     ended: Option<Ended<'static>>,
     /// When it was first asked to stop, and how long it had from then.
     stopped: Option<(Now, Duration)>,
@@ -132,7 +134,7 @@ impl Broker {
             state.closing = true;
         }
         let label = Label::new("process", ObjectId(task.0), Some(&name));
-        let process = Process { label, task, pool, ended: None, stopped: None, waiter: None };
+        let process = Process { label, task, pool, pid: None, ended: None, stopped: None, waiter: None };
         self.add_object(object, Body::Process(Box::new(process)));
         if parent.is_some()
             && let Some(running) = self.workers.get_mut(&caller.worker).and_then(|state| state.running.as_mut())
@@ -223,10 +225,7 @@ impl Broker {
         let pool = process.pool;
         let task = self.tasks.get(&process.task);
         match call {
-            ProcessCall::Pid => {
-                let pid = task.and_then(|task| self.pid_of(task));
-                Ok(Reply::Process(ProcessReply::Pid(pid))).into()
-            }
+            ProcessCall::Pid => Ok(Reply::Process(ProcessReply::Pid(process.pid))).into(),
             ProcessCall::State => {
                 let state = task.map_or(TaskState::Ended, |task| self.state_of(task));
                 Ok(Reply::Process(ProcessReply::State(state))).into()

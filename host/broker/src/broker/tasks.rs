@@ -180,11 +180,16 @@ impl Broker {
             return;
         }
         let known = self.places.range((job, first)..(job, first.saturating_add(u64::from(count))));
+        let pid = self.workers.get(&worker).and_then(|state| state.pid);
         for id in known.map(|(_, id)| *id).collect::<Vec<_>>() {
             if let Some(task) = self.tasks.get_mut(&id) {
                 task.worker = Some(worker);
                 task.since = self.now;
                 task.attempt = attempt;
+                let watcher = task.watcher.and_then(|object| self.objects.get_mut(&object));
+                if let Some(Body::Process(process)) = watcher.map(|object| &mut object.body) {
+                    process.pid = pid;
+                }
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use taskcell_broker::{Effect, Violation};
 use taskcell_wire::call::{
-    Acquired, Argument, Batch, Call, CallError, Create, End, HandleId, Interest, Level, LockCall, LockOptions, LockReply,
-    MapCall, MapReply, MapRights, PipeCall, PipeOptions, PipeReply, QueueCall, QueueOptions, QueueReply, QueueRights, Reply,
+    Acquired, Argument, Batch, Call, CallError, Create, HandleId, Interest, Level, LockCall, LockOptions, LockReply, MapCall,
+    MapReply, MapRights, PipeCall, PipeOptions, PipeReply, QueueCall, QueueOptions, QueueReply, QueueRights, Reply,
     SemaphoreCall, SemaphoreOptions, SemaphoreReply, Tell,
 };
 
@@ -131,7 +131,6 @@ fn an_end_that_nobody_got_is_closed() {
         let recv = Call::Pipe(mine, PipeCall::Recv { timeout: None });
         assert_eq!(host.call(root, recv), Some(Err(CallError::Closed)));
     }
-    let _ = End::First;
 }
 
 #[test]

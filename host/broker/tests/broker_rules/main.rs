@@ -9,3 +9,4 @@ mod pools;
 mod processes;
 mod speed;
 mod standstill;
+mod waits;
