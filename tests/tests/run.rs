@@ -157,11 +157,11 @@ fn ps_shows_who_runs_and_forgets_who_was_killed() {
     // Ended with time to tidy up: its socket is gone. Killed: the next one that looks takes it away.
     let sockets = || std::fs::read_dir(runtime.path().join("taskcell")).expect("the folder").count();
     assert_eq!(sockets(), 2);
-    map.signal(Signal::INT);
-    let _ = map.end();
-    assert_eq!(sockets(), 1);
-    program.signal(Signal::KILL);
+    program.signal(Signal::INT);
     let _ = program.end();
+    assert_eq!(sockets(), 1);
+    map.signal(Signal::KILL);
+    let _ = map.end();
     assert_eq!(sockets(), 1, "nobody was left to take it away");
     assert_eq!(hosts(runtime.path()), Vec::<serde_json::Value>::new());
     assert_eq!(sockets(), 0);
