@@ -16,6 +16,8 @@ use crate::running::{Input, Running};
 #[derive(Debug)]
 pub struct Taskcell {
     command: Command,
+    /// Words before the command: a program that arranges something and then executes the rest.
+    before: Vec<OsString>,
     input: Input,
     place: TempDir,
     stdout: Option<Stdio>,
@@ -45,7 +47,9 @@ impl Taskcell {
         for variable in ["COLUMNS", "LINES", "RUST_BACKTRACE", "NO_COLOR", "CLICOLOR_FORCE"] {
             command.env_remove(variable);
         }
-        Self { command, input: Input::None, place, stdout: None }
+        // Whoever runs the tests in the background may ignore signals, and what is ignored is inherited.
+        let before = ["env", "--default-signal=HUP,INT,QUIT,TERM"].map(OsString::from).into();
+        Self { command, before, input: Input::None, place, stdout: None }
     }
 
     /// Adds arguments.
@@ -108,6 +112,19 @@ impl Taskcell {
         self
     }
 
+    /// Has another program start it, which is given the command as its last arguments.
+    #[must_use]
+    pub fn under<S: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
+        self.before.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+        self
+    }
+
+    /// Has a shell run `script` first, and become the command.
+    #[must_use]
+    pub fn after(self, script: &str) -> Self {
+        self.under(["bash", "-c", &format!("set -e; {script}; exec \"$@\""), "bash"])
+    }
+
     /// Sends its stdout elsewhere; it then reads as empty.
     #[must_use]
     pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
@@ -132,12 +149,27 @@ impl Taskcell {
     pub fn start(mut self) -> Running {
         let folders = ["home", "tmp", "work"].map(|name| self.place.path().join(name));
         let before = Before::look(folders.to_vec());
-        self.command.stdin(if matches!(self.input, Input::None) { Stdio::null() } else { Stdio::piped() });
-        self.command.stdout(self.stdout.take().unwrap_or_else(Stdio::piped)).stderr(Stdio::piped());
-        let child = self.command.spawn().expect("the command starts");
-        // Our copy of another stdout has to go, or its reader would never see the end.
         let words: Vec<OsString> = self.command.get_args().map(OsStr::to_owned).collect();
-        drop(self.command);
+        let child = self.arranged(&words).spawn().expect("the command starts");
         Running::new(child, self.input, before, self.place, words)
+    }
+
+    /// The command with all that comes before it. It holds the only copy of another stdout, whose reader waits for the end of it.
+    fn arranged(&mut self, words: &[OsString]) -> Command {
+        let mut all = std::mem::take(&mut self.before).into_iter();
+        let mut command = Command::new(all.next().expect("something comes before the command"));
+        command.args(all).arg(self.command.get_program()).args(words);
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(folder) = self.command.get_current_dir() {
+            command.current_dir(folder);
+        }
+        command.stdin(if matches!(self.input, Input::None) { Stdio::null() } else { Stdio::piped() });
+        command.stdout(self.stdout.take().unwrap_or_else(Stdio::piped)).stderr(Stdio::piped());
+        command
     }
 }

@@ -4,11 +4,23 @@
 //! seed can't repeat is the moment at which the operating system lets a victim die.
 #![expect(clippy::print_stdout, reason = "tells the seed by which a storm is repeated")]
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::io::BufRead;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use taskcell_tests::guest::repository;
-use taskcell_tests::taskcell;
+use taskcell_tests::process::{Process, children, resident};
+use taskcell_tests::{Running, taskcell};
+
+/// Tasks of a storm's map, unless `CHAOS_TASKS` says otherwise.
+const TASKS: u64 = 100_000;
+/// What a supervisor may have more than it had at its calmest, while a storm goes on.
+const MORE_MEMORY: u64 = 256 << 20;
+const MORE_DESCRIPTORS: u64 = 16;
+const MORE_THREADS: u64 = 4;
+/// A dead worker that nobody took note of for so long is a zombie for good.
+const UNREAPED: Duration = Duration::from_secs(20);
 
 /// A linear congruential generator (Knuth's constants for 64 bits); enough to draw victims and inputs.
 struct Dice(u64);
@@ -17,6 +29,42 @@ impl Dice {
     fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap_or(0) % sides.max(1)
+    }
+}
+
+/// How a supervisor does while its workers die.
+#[derive(Debug, Default)]
+struct Health {
+    /// Smallest and largest: resident bytes, open descriptors, threads.
+    seen: BTreeMap<&'static str, (u64, u64)>,
+    /// Dead children that are not reaped, and since when.
+    dead: BTreeMap<i32, Instant>,
+}
+
+impl Health {
+    fn look(&mut self, pid: i32) {
+        let entries = |folder: &str| std::fs::read_dir(format!("/proc/{pid}/{folder}")).map(|folder| folder.count() as u64).ok();
+        for (what, now) in [("memory", resident(pid)), ("descriptors", entries("fd")), ("threads", entries("task"))] {
+            // A process that has just ended has none of all this.
+            let Some(now) = now.filter(|now| *now > 0) else { continue };
+            let (least, most) = self.seen.entry(what).or_insert((now, now));
+            (*least, *most) = ((*least).min(now), (*most).max(now));
+        }
+        let now = Instant::now();
+        let dead: Vec<Process> = children(pid).into_iter().filter(|child| child.state == 'Z').collect();
+        self.dead.retain(|pid, _| dead.iter().any(|child| child.pid == *pid));
+        for child in dead {
+            let since = *self.dead.entry(child.pid).or_insert(now);
+            assert!(since.elapsed() < UNREAPED, "{child:?} has been dead for {:?}", since.elapsed());
+        }
+    }
+
+    fn assert_flat(&self, name: &str) {
+        println!("{name}: {:?}", self.seen);
+        for (what, more) in [("memory", MORE_MEMORY), ("descriptors", MORE_DESCRIPTORS), ("threads", MORE_THREADS)] {
+            let Some((least, most)) = self.seen.get(what) else { continue };
+            assert!(most - least <= more, "{name}: {what} went from {least} to {most}");
+        }
     }
 }
 
@@ -35,51 +83,117 @@ fn send(pid: i32, signal: Signal) {
     }
 }
 
-/// Maps over many inputs while `strike` does something to a worker, `rate` times a second; gives how often it struck.
-fn storm(name: &str, rate: u64, options: &[&str], mut strike: impl FnMut(i32, &mut Dice)) -> u64 {
-    let seed = number("CHAOS_SEED", 7);
-    let tasks = number("CHAOS_TASKS", 100_000);
-    println!("{name}: CHAOS_SEED={seed} CHAOS_TASKS={tasks}, {rate} a second");
-    let mut dice = Dice(seed);
-    // Up to some 50 us of work each, so that a storm lasts for seconds.
-    let inputs: Vec<usize> = (0..tasks).map(|_| dice.roll(24)).collect();
-    let lines: String = inputs.iter().map(|n| format!("{n}\n")).collect();
-    let fib = repository().join("guest/examples/fib.wat");
-    let mut running = taskcell!().map(fib, "fib").args(["-j", "2", "--retries", "1000"]).args(options).stdin(lines).start();
-    let output = running.take_stdout();
-    let reader = std::thread::spawn(move || std::io::BufRead::lines(output).map_while(Result::ok).collect::<Vec<String>>());
-    let mut strikes = 0;
-    while !running.has_ended() {
-        std::thread::sleep(Duration::from_micros(1_000_000 / rate));
-        let workers = running.workers();
-        if let Some(worker) = workers.get(dice.roll(workers.len())) {
-            strike(worker.pid, &mut dice);
-            strikes += 1;
+/// What a storm does to a map.
+struct Storm<'a> {
+    name: &'a str,
+    /// Strikes in a second; none if 0.
+    rate: u64,
+    options: &'a [&'a str],
+    /// Whether results are read slowly.
+    slow: bool,
+}
+
+/// Reads all lines. A slow reader leaves the pipe full most of the time, and still takes a few hundred thousand lines a minute.
+fn read(output: impl BufRead, slow: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in output.lines().map_while(Result::ok) {
+        lines.push(line);
+        if slow && lines.len() % 500 == 0 {
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
-    let ended = running.end().well();
-    assert_eq!(ended.stderr, "", "{name}");
-    let results = reader.join().expect("the reader ends with the output");
-    assert_eq!(results.len(), inputs.len(), "{name}: one result for each input");
-    for (index, (result, input)) in results.iter().zip(&inputs).enumerate() {
-        assert_eq!(result.parse().ok(), Some(fibonacci(*input)), "{name}: result {index}, of fib({input})");
+    lines
+}
+
+impl Storm<'_> {
+    /// Maps over many inputs while `strike` does something to a worker. Gives how often it struck, and how long it took.
+    fn rage(&self, mut strike: impl FnMut(i32, &mut Dice)) -> (u64, Duration) {
+        let Self { name, rate, options, slow } = *self;
+        let seed = number("CHAOS_SEED", 7);
+        let tasks = number("CHAOS_TASKS", TASKS);
+        println!("{name}: CHAOS_SEED={seed} CHAOS_TASKS={tasks}, {rate} a second");
+        let mut dice = Dice(seed);
+        // Up to some 50 us of work each, so that a storm lasts for seconds.
+        let inputs: Vec<usize> = (0..tasks).map(|_| dice.roll(24)).collect();
+        let lines: String = inputs.iter().map(|n| format!("{n}\n")).collect();
+        let fib = repository().join("guest/examples/fib.wat");
+        // Compiled before, so that a storm meets workers only.
+        assert_eq!(taskcell!().arg("compile").arg(&fib).run().code, Some(0));
+        let began = Instant::now();
+        let map = taskcell!().map(fib, "fib").args(["-j", "2", "--retries", "1000"]).args(options);
+        let mut running = map.stdin(lines).start();
+        let output = running.take_stdout();
+        let reader = std::thread::spawn(move || read(output, slow));
+        let mut health = Health::default();
+        let strikes = self.strike_until_end(&mut running, &mut health, &mut dice, &mut strike);
+        let took = began.elapsed();
+        let ended = running.end().well();
+        assert_eq!(ended.stderr, "", "{name}");
+        let results = reader.join().expect("the reader ends with the output");
+        assert_eq!(results.len(), inputs.len(), "{name}: one result for each input");
+        for (index, (result, input)) in results.iter().zip(&inputs).enumerate() {
+            assert_eq!(result.parse().ok(), Some(fibonacci(*input)), "{name}: result {index}, of fib({input})");
+        }
+        println!("{name}: {strikes} strikes in {took:?}");
+        health.assert_flat(name);
+        (strikes, took)
     }
-    println!("{name}: {strikes} strikes");
-    strikes
+
+    /// A storm passes after a number of strikes and a time: on a busy machine no worker gets ready between two deaths, and it would last for ever.
+    fn strike_until_end(
+        &self,
+        running: &mut Running,
+        health: &mut Health,
+        dice: &mut Dice,
+        strike: &mut impl FnMut(i32, &mut Dice),
+    ) -> u64 {
+        let tasks = number("CHAOS_TASKS", TASKS);
+        let (most, until) = (tasks / 100, Instant::now() + Duration::from_secs(tasks / 5000));
+        let mut strikes = 0;
+        let mut looked = Instant::now();
+        while !running.has_ended() {
+            std::thread::sleep(Duration::from_micros(1_000_000 / self.rate.max(10)));
+            // It has what it needs once it has workers; before that it only grows.
+            if looked.elapsed() > Duration::from_millis(100) && running.workers().len() == 2 {
+                health.look(running.pid());
+                looked = Instant::now();
+            }
+            if self.rate == 0 || strikes >= most || Instant::now() >= until {
+                continue;
+            }
+            let workers = running.workers();
+            if let Some(worker) = workers.get(dice.roll(workers.len())) {
+                strike(worker.pid, dice);
+                strikes += 1;
+            }
+        }
+        strikes
+    }
 }
 
 #[test]
 fn killed_workers_cost_no_answer() {
+    let (_, quiet) = Storm { name: "calm", rate: 0, options: &[], slow: false }.rage(|_, _| ());
     for rate in [20, 50, 200] {
-        let strikes = storm("kills", rate, &[], |pid, _| send(pid, Signal::KILL));
+        let storm = Storm { name: "kills", rate, options: &[], slow: false };
+        let (strikes, took) = storm.rage(|pid, _| send(pid, Signal::KILL));
         assert!(strikes > 0, "the storm at {rate} a second hit nobody; raise CHAOS_TASKS");
+        println!("{rate} kills a second take {:.1} times the quiet time", took.as_secs_f64() / quiet.as_secs_f64());
     }
+}
+
+#[test]
+fn killed_workers_cost_no_answer_to_a_slow_reader() {
+    let storm = Storm { name: "kills and a slow reader", rate: 50, options: &[], slow: true };
+    let (strikes, _) = storm.rage(|pid, _| send(pid, Signal::KILL));
+    assert!(strikes > 0, "the storm hit nobody; raise CHAOS_TASKS");
 }
 
 #[test]
 fn stopped_workers_cost_no_answer() {
     let mut stopped = Vec::new();
-    let strikes = storm("stops", 20, &["--timeout", "300ms", "--grace", "100ms"], |pid, dice| {
+    let storm = Storm { name: "stops", rate: 20, options: &["--timeout", "300ms", "--grace", "100ms"], slow: false };
+    let (strikes, _) = storm.rage(|pid, dice| {
         // Some go on again; those that do not are killed for their time.
         send(pid, Signal::STOP);
         stopped.push(pid);

@@ -31,6 +31,7 @@ use crate::time::{Duration, Now};
 mod assign;
 mod clock;
 mod death;
+mod shortage;
 mod staff;
 mod stop;
 
@@ -279,6 +280,7 @@ impl Pool {
         let slot = self.slots.iter_mut().find(|slot| matches!(slot, Slot::Starting { id: starting, .. } if *starting == id));
         let slot = slot.ok_or(Violation::OutOfTurn)?;
         *slot = Slot::Ready(Worker::new(id));
+        self.restart.started();
         self.assign(now);
         Ok(())
     }

@@ -22,7 +22,7 @@ use crate::units;
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 all went well; 1 a task failed; 2 the command line or an input is wrong; 3 the component can't be \
-                  run here; 4 a layer of the sandbox is missing; 130 and 143 interrupted; 141 the reader of the output is gone."
+                  run here; 4 a layer of the sandbox is missing; 129, 130 and 143 interrupted; 141 the reader of the output is gone."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -20,6 +20,12 @@ pub(crate) enum CliError {
     /// Results could not be written.
     #[error("failed to write results: {0}")]
     Output(std::io::Error),
+    /// The machine has no more threads for this process.
+    #[error("failed to start a thread: {0}")]
+    Thread(std::io::Error),
+    /// Signals can't be listened for.
+    #[error("failed to listen for signals: {0}")]
+    Signals(std::io::Error),
     /// The host's error.
     #[error("failed to {0}")]
     Host(#[from] taskcell::Error),

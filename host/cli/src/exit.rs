@@ -23,6 +23,8 @@ pub enum Exit {
     Interrupted,
     /// Stopped by SIGTERM.
     Terminated,
+    /// Stopped by SIGHUP: its terminal is gone.
+    HungUp,
     /// The reader of our output is gone.
     ReaderGone,
     /// What a program ended with.
@@ -41,6 +43,7 @@ impl Exit {
             Self::Sandbox => 4,
             Self::Interrupted => 130,
             Self::Terminated => 143,
+            Self::HungUp => 129,
             // As a shell reports a program that SIGPIPE ended.
             Self::ReaderGone => 141,
             Self::Program(code) => code,
@@ -61,7 +64,7 @@ impl CliError {
         match self {
             Self::Usage(_) | Self::Input { .. } | Self::Call(_) => Exit::Usage,
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::ReaderGone,
-            Self::Output(_) => Exit::TaskFailed,
+            Self::Output(_) | Self::Thread(_) | Self::Signals(_) => Exit::TaskFailed,
             Self::Host(error) => match error {
                 Error::Refused { refusal, .. } => match refusal.kind {
                     RefusalKind::Sandbox => Exit::Sandbox,
@@ -84,7 +87,12 @@ impl CliError {
                 | Error::NotAProgram { .. }
                 | Error::ModuleName { .. }
                 | Error::Input { .. } => Exit::Usage,
-                Error::Spawn(_) | Error::System(_) | Error::Wire(_) | Error::Stopped(_) => Exit::TaskFailed,
+                Error::Spawn(_)
+                | Error::System(_)
+                | Error::Thread(_)
+                | Error::CompilerLost { .. }
+                | Error::Wire(_)
+                | Error::Stopped(_) => Exit::TaskFailed,
             },
         }
     }

@@ -8,11 +8,13 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use taskcell::{Bell, ItemWriter, Source, Supply};
+
+use crate::error::CliError;
 
 /// Batches read ahead.
 const AHEAD: usize = 4;
@@ -40,8 +42,7 @@ pub(crate) struct Inputs {
     batches: Receiver<Batch>,
     batch: Batch,
     hungry: Arc<AtomicBool>,
-    /// Where a reader can be started, until it is.
-    sender: Option<Sender<Batch>>,
+    bell: Arc<OnceLock<Bell>>,
 }
 
 /// What a thread is to read.
@@ -58,17 +59,19 @@ pub(crate) enum Reading {
 }
 
 impl Inputs {
-    pub(crate) fn new() -> Self {
+    /// Starts to read, a few batches ahead. An input longer than `most` bytes is bad.
+    pub(crate) fn start(reading: Reading, most: u64) -> Result<Self, CliError> {
         let (sender, batches) = bounded(AHEAD);
-        Self { batches, batch: Batch::default(), hungry: Arc::default(), sender: Some(sender) }
+        let (hungry, bell) = (Arc::<AtomicBool>::default(), Arc::<OnceLock<Bell>>::default());
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let reader = Reader { sender, hungry: Arc::clone(&hungry), bell: Arc::clone(&bell), most };
+        std::thread::Builder::new().name("inputs".into()).spawn(move || reader.run(reading)).map_err(CliError::Thread)?;
+        Ok(Self { batches, batch: Batch::default(), hungry, bell })
     }
 
-    /// Starts to read. An input longer than `most` bytes is bad.
-    pub(crate) fn start(&mut self, reading: Reading, most: u64, bell: Bell) -> std::io::Result<()> {
-        let Some(sender) = self.sender.take() else { return Ok(()) };
-        let reader = Reader { sender, hungry: Arc::clone(&self.hungry), bell, most: usize::try_from(most).unwrap_or(usize::MAX) };
-        std::thread::Builder::new().name("inputs".into()).spawn(move || reader.run(reading))?;
-        Ok(())
+    /// What to ring when there are inputs again. Nobody is hungry before the mapping that has this bell is.
+    pub(crate) fn ring(&self, bell: Bell) {
+        let _ = self.bell.set(bell);
     }
 }
 
@@ -103,7 +106,7 @@ impl Inputs {
 struct Reader {
     sender: Sender<Batch>,
     hungry: Arc<AtomicBool>,
-    bell: Bell,
+    bell: Arc<OnceLock<Bell>>,
     most: usize,
 }
 
@@ -112,7 +115,7 @@ impl Drop for Reader {
         // The mapping has to see the end, and sees it only when the channel is closed.
         let (closed, _) = bounded(0);
         self.sender = closed;
-        self.bell.ring();
+        self.ring();
     }
 }
 
@@ -150,9 +153,15 @@ impl Reader {
         }
         let sent = self.sender.send(batch).is_ok();
         if self.hungry.swap(false, Ordering::SeqCst) {
-            self.bell.ring();
+            self.ring();
         }
         sent
+    }
+
+    fn ring(&self) {
+        if let Some(bell) = self.bell.get() {
+            bell.ring();
+        }
     }
 
     fn lines(&self, mut from: impl Read) {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Sender, bounded};
 
+use crate::error::CliError;
 use crate::progress::Progress;
 
 /// Text that waits for the reader, in pieces of about [`PIECE`] bytes.
@@ -58,7 +59,7 @@ pub(crate) struct Results {
 
 impl Results {
     /// Starts the thread. Progress that is shown is taken away while a piece is written.
-    pub(crate) fn start(progress: Progress) -> io::Result<Self> {
+    pub(crate) fn start(progress: Progress) -> Result<Self, CliError> {
         let (pieces, waiting) = bounded::<Vec<u8>>(PIECES);
         let broken = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&broken);
@@ -70,7 +71,7 @@ impl Results {
             flag.store(written.is_err(), Ordering::SeqCst);
             written
         };
-        let thread = std::thread::Builder::new().name("results".into()).spawn(run)?;
+        let thread = std::thread::Builder::new().name("results".into()).spawn(run).map_err(CliError::Thread)?;
         Ok(Self { collected: Vec::new(), pieces: Some(pieces), thread: Some(thread), broken })
     }
 

@@ -1,6 +1,7 @@
 //! From accepted bytes to machine code, and from code to a description of it. Runs in compile children.
 
 use std::fs::File;
+use std::sync::OnceLock;
 
 use taskcell_wire::{Interface, Limits, RefusalKind};
 use wasmtime::component::Component;
@@ -24,15 +25,22 @@ pub struct Code {
 pub fn compile(bytes: &[u8], limits: &Limits) -> Result<Code, EngineError> {
     let binary = accept::accept(bytes)?;
     // Without support for `async func` if the component does without, since that support makes every call dearer.
-    let plain = config::compiling(limits, false)?;
+    let plain = config::compiling(limits, false, threads())?;
     let first = match plain.precompile_component(&binary) {
         Ok(bytes) => return Ok(Code { bytes, is_concurrent: false }),
         Err(error) => error,
     };
-    match config::compiling(limits, true)?.precompile_component(&binary) {
+    match config::compiling(limits, true, threads())?.precompile_component(&binary) {
         Ok(bytes) => Ok(Code { bytes, is_concurrent: true }),
         Err(_) => Err(EngineError::refuse(RefusalKind::Malformed, format!("broken or unsupported: {}", one_line(&first)))),
     }
+}
+
+/// Whether this process has threads to compile with; starts them at the first call. Without them it compiles alone: the compiler's own
+/// way to start them is a panic where the machine has no more.
+fn threads() -> bool {
+    static STARTED: OnceLock<bool> = OnceLock::new();
+    *STARTED.get_or_init(|| rayon::ThreadPoolBuilder::new().build_global().is_ok())
 }
 
 /// Compiles something small and known, so that the threads that compile exist before the process confines itself.
@@ -60,7 +68,7 @@ impl std::fmt::Debug for Opened {
 /// # Errors
 /// [`EngineError::Load`] if it is no code of this engine.
 pub fn open(code: &File, limits: &Limits, is_concurrent: bool) -> Result<Opened, EngineError> {
-    let engine = config::compiling(limits, is_concurrent)?;
+    let engine = config::compiling(limits, is_concurrent, false)?;
     Ok(Opened { component: load::load(&engine, code)?, is_concurrent })
 }
 

@@ -38,9 +38,9 @@ fn code_settings(limits: &Limits, concurrent: bool) -> Config {
 }
 
 /// The compile child's engine: no pool, whose reservations would not fit under the child's cap on address space.
-pub(crate) fn compiling(limits: &Limits, concurrent: bool) -> Result<Engine, EngineError> {
+pub(crate) fn compiling(limits: &Limits, concurrent: bool, threads: bool) -> Result<Engine, EngineError> {
     let mut config = code_settings(limits, concurrent);
-    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand).parallel_compilation(threads);
     Engine::new(&config).map_err(|error| EngineError::Configure(one_line(&error)))
 }
 
@@ -84,7 +84,7 @@ pub fn fingerprint(limits: &Limits) -> String {
     format!(
         "{:?} fuel={} stack={} v3",
         // The engine's own hash of its version, target and settings, under one fixed hasher.
-        compiling(limits, false).map(|engine| hash(&engine)),
+        compiling(limits, false, false).map(|engine| hash(&engine)),
         limits.fuel.is_some(),
         limits.stack_bytes
     )

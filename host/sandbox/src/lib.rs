@@ -67,5 +67,5 @@ pub use memory::{SharedPage, SharedPageError};
 pub use namespaces::Namespaces;
 pub use policy::{Answer, Check, Operand, Policy, Role, Rule, WorkerUid, directory_table, policy_table};
 pub use process::{Child, ProcessError, Termination};
-pub use spawn::{SpawnError, SpawnOptions, Stderr, spawn};
+pub use spawn::{SpawnError, SpawnOptions, Stderr, check_spawn, spawn};
 pub use verify::{VerifyError, verify};

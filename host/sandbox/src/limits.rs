@@ -8,6 +8,9 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+/// The main thread's stack in a child, in bytes: what Linux gives by default.
+const STACK: u64 = 8 << 20;
+
 /// Caps that the supervisor puts on a child before it executes. `None` leaves the supervisor's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -38,16 +41,30 @@ impl Limits {
             (Resource::Nofile, self.open_files),
             (Resource::Fsize, self.file_bytes),
         ];
-        caps.into_iter()
-            .filter_map(|(resource, cap)| {
-                let cap = cap?;
-                let ceiling = getrlimit(resource).maximum.unwrap_or(u64::MAX);
-                // Processor time: the soft limit only warns (and kills by default), the hard one a second later kills for sure.
-                let hard = if resource == Resource::Cpu { cap.saturating_add(1) } else { cap };
-                Some((resource, Rlimit { current: Some(cap.min(ceiling)), maximum: Some(hard.min(ceiling)) }))
-            })
-            .collect()
+        let capped = caps.into_iter().filter_map(|(resource, cap)| {
+            let cap = cap?;
+            let ceiling = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+            // Processor time: the soft limit only warns (and kills by default), the hard one a second later kills for sure.
+            let hard = if resource == Resource::Cpu { cap.saturating_add(1) } else { cap };
+            Some((resource, Rlimit { current: Some(cap.min(ceiling)), maximum: Some(hard.min(ceiling)) }))
+        });
+        lifted().into_iter().chain(capped).collect()
     }
+}
+
+/// Soft limits that a child gets back, up to the hard ones. A shell that sets them has other programs in mind: a guest runs on the main
+/// thread's stack, and an engine reserves hundreds of GiB of address space.
+fn lifted() -> Vec<(Resource, Rlimit)> {
+    let (stack, space) = (getrlimit(Resource::Stack), getrlimit(Resource::As));
+    let wanted = STACK.min(stack.maximum.unwrap_or(u64::MAX));
+    let mut lifted = Vec::new();
+    if stack.current.is_some_and(|current| current < wanted) {
+        lifted.push((Resource::Stack, Rlimit { current: Some(wanted), ..stack }));
+    }
+    if space.current != space.maximum {
+        lifted.push((Resource::As, Rlimit { current: space.maximum, ..space }));
+    }
+    lifted
 }
 
 /// Sets one limit of the calling process, soft and hard; never above the hard limit in force.

@@ -126,6 +126,15 @@ pub fn spawn(options: SpawnOptions) -> Result<Child, SpawnError> {
     result.recv().map_err(|_| SpawnError::ThreadGone)?
 }
 
+/// Whether children can be started at all: that the thread for it runs, and that the running program and `/dev/null` can be opened.
+///
+/// # Errors
+///
+/// [`SpawnError`]: what is missing.
+pub fn check_spawn() -> Result<(), SpawnError> {
+    spawner().map(drop)
+}
+
 /// The way to the thread that starts children; starts it at the first call.
 fn spawner() -> Result<Sender<Request>, SpawnError> {
     let mut spawner = SPAWNER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -183,6 +192,7 @@ impl Factory {
         let word = c_string(options.role.argv());
         let backtrace = c_string("RUST_BACKTRACE=0");
         let mut plan = Plan {
+            unneeded: gaps(&sources),
             moved: vec![-1; sources.len()],
             sources,
             limits: options.limits.settings(),
@@ -216,6 +226,16 @@ fn launch(plan: &mut Plan, flags: c_int) -> io::Result<(u32, OwnedFd)> {
     unsafe { clone::start(flags | libc::CLONE_VM, child::run, ptr::from_mut(plan).cast()) }
 }
 
+/// The ranges of numbers between the descriptors of a child, and after the last.
+fn gaps(kept: &[RawFd]) -> Vec<(u32, u32)> {
+    let mut kept: Vec<u32> = kept.iter().filter_map(|&fd| u32::try_from(fd).ok()).collect();
+    kept.sort_unstable();
+    kept.dedup();
+    let starts = std::iter::once(0).chain(kept.iter().map(|fd| fd + 1));
+    let ends = kept.iter().map(|&fd| fd.checked_sub(1)).chain(std::iter::once(Some(u32::MAX)));
+    starts.zip(ends).filter_map(|(first, last)| last.filter(|last| first <= *last).map(|last| (first, last))).collect()
+}
+
 /// The supervisor's standard error, unless it was started with it closed.
 fn usable_stderr() -> Option<RawFd> {
     rustix::io::fcntl_getfd(io::stderr()).ok().map(|_| libc::STDERR_FILENO)
@@ -233,5 +253,17 @@ fn failure(step: Step, error: io::Error) -> SpawnError {
         Step::ParentDeathSignal => SpawnError::ParentDeathSignal(error),
         Step::ParentCheck => SpawnError::SupervisorGone,
         Step::Execute => SpawnError::Execute(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gaps;
+
+    #[test]
+    fn what_is_between_descriptors_is_closed_and_nothing_else() {
+        assert_eq!(gaps(&[5, 5, 5, 9, 3, 10]), [(0, 2), (4, 4), (6, 8), (11, u32::MAX)]);
+        assert_eq!(gaps(&[0, 1, 2]), [(3, u32::MAX)]);
+        assert_eq!(gaps(&[]), [(0, u32::MAX)]);
     }
 }

@@ -86,7 +86,7 @@ fn ask(
     let failed = |why: String| Error::Compile { name: name.to_owned(), why };
     receive(&ours, progress).map_err(|silence| match silence {
         Silence::TimeUp => failed(format!("it takes longer than {WALL_SECONDS} s")),
-        Silence::Ended => failed(ending(&mut child)),
+        Silence::Ended => ending(name, &mut child),
         Silence::Broken(error) => failed(format!("the compile child broke the protocol: {error}")),
     })
 }
@@ -126,18 +126,36 @@ fn receive(socket: &OwnedFd, progress: &mut dyn FnMut()) -> Result<FromCompiler,
     }
 }
 
-/// Why a child that gave no answer ended, for people.
-fn ending(child: &mut Child) -> String {
-    // It closed its socket, so it is ending or lost; either way its end is near.
+/// Why a child that gave no answer ended.
+fn ending(name: &str, child: &mut Child) -> Error {
+    // It closes its socket when it ends; one that did so before is ended.
+    let pidfd = child.pidfd();
+    let wait = Timespec { tv_sec: 1, tv_nsec: 0 };
+    let _ = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&wait));
     let _ = child.kill();
+    let name = name.to_owned();
     match child.wait() {
-        Ok(end) if end.is_out_of_cpu_time() => format!("it takes more than {CPU_SECONDS} s of processor time"),
-        Ok(end) if end.is_sandbox_violation() => "the compiler was killed for a forbidden system call (sandbox-violation)".into(),
-        Ok(Termination::Signalled { signal: 6, .. }) => {
-            format!("the compiler gave up, most likely for want of memory (the most is {} MiB)", MEMORY_BYTES / MIB)
+        Ok(end) if end.is_out_of_cpu_time() => {
+            Error::Compile { name, why: format!("it takes more than {CPU_SECONDS} s of processor time") }
         }
-        Ok(Termination::Signalled { signal, .. }) => format!("the compiler was ended by signal {signal}"),
-        Ok(Termination::Exited(code)) => format!("the compiler exited with code {code} and no answer"),
-        Err(error) => format!("the compile child is lost: {error}"),
+        Ok(end) if end.is_sandbox_violation() => {
+            let why = "the compiler was killed for a forbidden system call (sandbox-violation)".into();
+            Error::Compile { name, why }
+        }
+        Ok(end) if end.is_kill() => {
+            let why = "the compiler was killed by signal 9; by somebody, or by the kernel for want of memory".into();
+            Error::CompilerLost { name, why }
+        }
+        Ok(Termination::Signalled { signal: 6, .. }) => {
+            let most = MEMORY_BYTES / MIB;
+            Error::Compile { name, why: format!("the compiler gave up, most likely for want of memory (the most is {most} MiB)") }
+        }
+        Ok(Termination::Signalled { signal, .. }) => {
+            Error::Compile { name, why: format!("the compiler was ended by signal {signal}") }
+        }
+        Ok(Termination::Exited(code)) => {
+            Error::Compile { name, why: format!("the compiler exited with code {code} and no answer") }
+        }
+        Err(error) => Error::CompilerLost { name, why: format!("the compile child is lost: {error}") },
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
@@ -22,6 +22,7 @@ use taskcell_wire::{Encoding, Grants, JobId, TaskIndex, WorkerId};
 use taskcell_worker::page;
 
 use crate::boot::Boots;
+use crate::clock::Clock;
 use crate::component::Component;
 use crate::delivery::{Block, OnLogged, OnPrinted};
 use crate::effects::check_input;
@@ -79,7 +80,7 @@ pub(crate) struct Dispatcher {
     pub(crate) links: BTreeMap<WorkerId, Link>,
     pub(crate) sinks: BTreeMap<JobId, Sink>,
     pub(crate) epoll: OwnedFd,
-    began: Instant,
+    clock: Clock,
     looks: Looks,
     pub(crate) failure: Option<Failure>,
     /// What the first worker that could not get ready failed at.
@@ -104,8 +105,8 @@ pub(crate) fn next_job() -> JobId {
 }
 
 impl Dispatcher {
-    /// Asks for the workers; they get ready while the caller goes on.
-    pub(crate) fn start(options: DispatcherOptions, wake: &OwnedFd) -> Result<Self, Error> {
+    /// One without workers yet.
+    pub(crate) fn new(options: DispatcherOptions, wake: &OwnedFd) -> Result<Self, Error> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, wake, EventData::new_u64(WAKE), EventFlags::IN)?;
         let interfaces = options
@@ -124,7 +125,7 @@ impl Dispatcher {
             is_program: options.spec.program,
             recall: true,
         });
-        let mut dispatcher = Self {
+        Ok(Self {
             broker,
             pool: PoolId(0),
             boots: Boots::new(options.modules, options.grants, options.strictness, options.printed.is_some()),
@@ -137,23 +138,21 @@ impl Dispatcher {
             links: BTreeMap::new(),
             sinks: BTreeMap::new(),
             epoll,
-            began: Instant::now(),
+            clock: Clock::new(),
             looks: Looks::new(),
             failure: None,
             boot_failure: None,
-        };
-        let now = dispatcher.now();
-        dispatcher.pool = dispatcher.broker.add_pool(now, options.spec, options.pool);
-        dispatcher.carry_out();
-        match &dispatcher.failure {
-            // Not one worker could be started, and retrying would not help.
-            Some(failure) if dispatcher.links.is_empty() => Err(Error::Stopped(failure.text.clone())),
-            Some(_) | None => Ok(dispatcher),
-        }
+        })
+    }
+
+    /// Asks for the workers; they get ready while the caller goes on.
+    pub(crate) fn begin(&mut self, spec: broker::WorkerSpec, pool: broker::PoolOptions) {
+        self.pool = self.broker.add_pool(self.now(), spec, pool);
+        self.carry_out();
     }
 
     pub(crate) fn now(&self) -> Now {
-        Now(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        self.clock.now()
     }
 
     /// What every task that has not ended is doing.
@@ -248,10 +247,13 @@ impl Dispatcher {
     pub(crate) fn turn(&mut self, wait: Option<Duration>) -> bool {
         let due = self.broker.next_tick().map(|at| Duration::from_nanos(at.since(self.now()).0));
         let look = (!self.links.is_empty()).then(|| self.looks.wait());
-        let wait = [wait, due, look].into_iter().flatten().min().map(timespec);
+        let wait = [wait, due, look].into_iter().flatten().min();
         let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS];
-        // An interrupted wait is a turn in which nothing happened.
-        let count = epoll::wait(&self.epoll, &mut events[..], wait.as_ref()).unwrap_or(0);
+        let waited = epoll::wait(&self.epoll, &mut events[..], wait.map(timespec).as_ref());
+        self.clock.waited(wait);
+        // An interrupted wait, as by a stop of this process, is a turn in which nothing happened: before any moment counts as passed, what has
+        // arrived meanwhile is read.
+        let Ok(count) = waited else { return false };
         let mut rang = false;
         for event in events.iter().take(count) {
             match event.data.u64() {
@@ -313,9 +315,13 @@ impl Dispatcher {
         if ended {
             // Gone, or about to be: its process is reaped here.
             let _ = epoll::delete(&self.epoll, link.socket());
-            let (pid, running) = (link.pid(), page::running(&link.page));
+            let (pid, running, wanting) = (link.pid(), page::running(&link.page), link.wanting);
             let death = link.end();
-            self.broker.worker_gone(self.now(), id, pid, death, running);
+            if wanting {
+                self.broker.could_not_start(self.now(), id, &death);
+            } else {
+                self.broker.worker_gone(self.now(), id, pid, death, running);
+            }
         } else {
             self.links.insert(id, link);
         }

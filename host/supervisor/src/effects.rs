@@ -129,8 +129,8 @@ impl Dispatcher {
                 self.broker.worker_started(self.now(), id, link.pid());
                 self.links.insert(id, link);
             }
-            // Out of processes or descriptors: as good as a worker that died at once, with its pauses and its end.
-            Err(error) => self.broker.worker_gone(self.now(), id, 0, format!("could not be started: failed to {error}"), None),
+            // Out of processes, descriptors or memory.
+            Err(error) => self.broker.could_not_start(self.now(), id, &format!("failed to {error}")),
         }
     }
 

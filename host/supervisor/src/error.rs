@@ -53,6 +53,14 @@ pub enum Error {
         /// What happened.
         why: String,
     },
+    /// The compile child was killed by somebody, or by the kernel for want of memory, or had no threads: not the component's doing.
+    #[error("compile {name}: {why}")]
+    CompilerLost {
+        /// Which component.
+        name: String,
+        /// What happened.
+        why: String,
+    },
     /// The component needs what nobody provides.
     #[error("link {name}: nobody provides its import {import}")]
     MissingImport {
@@ -109,6 +117,9 @@ pub enum Error {
     /// A system call of the dispatcher's failed.
     #[error("set up the pool: {0}")]
     System(std::io::Error),
+    /// A thread of the pool's could not be started.
+    #[error("start a thread of the pool: {0}")]
+    Thread(std::io::Error),
     /// A worker could not get ready.
     #[error("run tasks: {text}")]
     Boot {

@@ -56,7 +56,16 @@ fn message(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, message: 
         FromWorker::Failed { .. } if link.ready => Err(Violation::OutOfTurn),
         FromWorker::Failed { kind, text } => {
             link.last_words = Some(text.to_owned());
-            dispatcher.boot_failed(id, kind, format!("a worker could not get ready ({}): failed to {text}", boot_word(kind)));
+            let what = match kind {
+                BootFailure::Sandbox => "sandbox",
+                BootFailure::Guest => "component",
+                // Most likely the machine had no more threads, memory or descriptors for this one.
+                BootFailure::Boot => {
+                    link.wanting = true;
+                    return Ok(());
+                }
+            };
+            dispatcher.boot_failed(id, kind, format!("a worker could not get ready ({what}): failed to {text}"));
             Ok(())
         }
         FromWorker::Results { chunk, first, count, nanoseconds, outcomes } => {
@@ -183,12 +192,4 @@ fn check(outcome: &Outcome<'_>, output: Encoding, result_bytes: u64) -> Result<(
         return Err(Violation::OverLimit);
     }
     if sound { Ok(()) } else { Err(Violation::BadResult) }
-}
-
-fn boot_word(kind: BootFailure) -> &'static str {
-    match kind {
-        BootFailure::Sandbox => "sandbox",
-        BootFailure::Guest => "component",
-        BootFailure::Boot => "start",
-    }
 }

@@ -16,14 +16,16 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use taskcell_broker::{Chunk, JobOptions};
 use taskcell_wire::{CallId, JobId, WorkerId};
 
-use crate::dispatcher::Dispatcher;
+use crate::dispatcher::{Dispatcher, DispatcherOptions, wake_fd};
+use crate::error::Error;
 use crate::sink::Sink;
 
 /// Requests that wait for a leader.
@@ -90,7 +92,19 @@ impl std::fmt::Debug for Request {
 }
 
 impl Shared {
-    pub(crate) fn new(dispatcher: Dispatcher, wake: OwnedFd) -> Self {
+    /// Starts the background thread, and then the workers, which are not to take the last thread that the machine has.
+    pub(crate) fn start(options: DispatcherOptions) -> Result<(Arc<Self>, JoinHandle<()>), Error> {
+        let wake = wake_fd()?;
+        let (spec, pool) = (options.spec, options.pool);
+        let shared = Arc::new(Self::new(Dispatcher::new(options, &wake)?, wake));
+        let background = Arc::clone(&shared);
+        let run = move || background.run();
+        let thread = std::thread::Builder::new().name("taskcell-dispatch".into()).spawn(run).map_err(Error::Thread)?;
+        shared.visit(|dispatcher| dispatcher.begin(spec, pool));
+        Ok((shared, thread))
+    }
+
+    fn new(dispatcher: Dispatcher, wake: OwnedFd) -> Self {
         let (requests, inbox) = crossbeam_channel::bounded(REQUESTS);
         Self {
             dispatcher: Mutex::new(dispatcher),

@@ -28,6 +28,7 @@
 
 mod boot;
 mod cache;
+mod clock;
 mod compile;
 mod component;
 mod control;

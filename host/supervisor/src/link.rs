@@ -38,6 +38,8 @@ pub(crate) struct Link {
     pub(crate) killed: Option<String>,
     /// What it said before it gave up.
     pub(crate) last_words: Option<String>,
+    /// It gave up for want of something that others of its pool may have, or that may come.
+    pub(crate) wanting: bool,
 }
 
 /// What a read gave.
@@ -78,6 +80,7 @@ impl Link {
             printed: (ChunkId(0), 0, 0),
             killed: None,
             last_words: None,
+            wanting: false,
         })
     }
 

@@ -14,7 +14,7 @@ use crate::boot::check_modules;
 use crate::component::Component;
 use crate::control::Listing;
 use crate::delivery::{OnPrinted, Printed};
-use crate::dispatcher::{Dispatcher, DispatcherOptions, next_job, wake_fd};
+use crate::dispatcher::{Dispatcher, DispatcherOptions, next_job};
 use crate::error::Error;
 use crate::future::{Future, bytes, from_json};
 use crate::lead::{Request, Shared};
@@ -132,7 +132,8 @@ impl PoolBuilder {
     /// Starts the workers; they get ready while the caller goes on.
     ///
     /// # Errors
-    /// [`Error::MissingImport`]; [`Error::ModuleName`]; [`Error::System`] or [`Error::Spawn`] if the machine has no room for a pool.
+    /// [`Error::MissingImport`]; [`Error::ModuleName`]; [`Error::System`] or [`Error::Thread`] if the machine has no room for a pool. If
+    /// it has none for workers, that is told by [`wait_ready`](Pool::wait_ready) and by the tasks' ends.
     pub fn build(mut self) -> Result<Pool, Error> {
         self.component.check_imports()?;
         check_modules(&self.modules)?;
@@ -152,14 +153,7 @@ impl PoolBuilder {
             logged: None,
             input: None,
         };
-        let wake = wake_fd()?;
-        let dispatcher = Dispatcher::start(options, &wake)?;
-        let shared = Arc::new(Shared::new(dispatcher, wake));
-        let background = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("taskcell-dispatch".into())
-            .spawn(move || background.run())
-            .map_err(Error::System)?;
+        let (shared, thread) = Shared::start(options)?;
         let listing = self.title.and_then(|title| Listing::start(&title, Arc::downgrade(&shared)));
         Ok(Pool { shared, component: self.component, timeout: self.timeout, thread: Some(thread), listing })
     }

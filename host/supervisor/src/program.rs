@@ -15,7 +15,7 @@ use crate::boot::check_modules;
 use crate::component::Component;
 use crate::control::Listing;
 use crate::delivery::{Logged, OnLogged, OnPrinted, Printed};
-use crate::dispatcher::{Dispatcher, DispatcherOptions, next_job, wake_fd};
+use crate::dispatcher::{Dispatcher, DispatcherOptions, next_job};
 use crate::error::{Error, TaskError};
 use crate::input::input;
 use crate::lead::{Request, Shared};
@@ -150,16 +150,14 @@ impl ProgramBuilder {
             logged: self.logged,
             input: Some(wants),
         };
-        let wake = wake_fd()?;
-        let dispatcher = Dispatcher::start(options, &wake)?;
-        let shared = Arc::new(Shared::new(dispatcher, wake));
-        let background = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("taskcell-dispatch".into())
-            .spawn(move || background.run())
-            .map_err(Error::System)?;
-        if let Some(stdin) = self.stdin {
-            reading.start(stdin, Arc::downgrade(&shared)).map_err(Error::System)?;
+        let (shared, thread) = Shared::start(options)?;
+        if let Some(stdin) = self.stdin
+            && let Err(error) = reading.start(stdin, Arc::downgrade(&shared))
+        {
+            shared.close("its input can't be read");
+            // Its panic was printed when it happened.
+            let _ = thread.join();
+            return Err(Error::Thread(error));
         }
         let (job, sink) = (next_job(), Sink::default());
         let options = JobOptions { timeout: self.timeout.map(duration), ..JobOptions::new(task) };

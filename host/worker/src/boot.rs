@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use taskcell_engine::{Guest, GuestOptions};
+use taskcell_engine::{EngineError, Guest, GuestOptions};
 use taskcell_sandbox::{Applied, LayerState, Policy, Role, SharedPage, Strictness, Unconfined, WorkerUid, take_inherited};
 use taskcell_wire::{
     Boot, FrameBuffer, FromWorker, Grants, LayerReport, PROTOCOL_VERSION, Ready, ToWorker, WireError, codec, limits,
@@ -94,7 +94,7 @@ fn get_ready(
         cpus: boot.cpus,
     };
     // Maps the code, which needs /proc; nothing of the guest runs yet.
-    let mut guest = Guest::load(&File::from(code), options)?;
+    let mut guest = Guest::load(&File::from(code), options).map_err(with_address_space)?;
     let locked = Unconfined.lock_files(&policy)?;
     guest.start_threads()?;
     let watch = Watch::start(guest.ticker(), Arc::clone(outbox), Arc::clone(&page))?;
@@ -111,6 +111,18 @@ fn get_ready(
     outbox.print(send_printed);
     caller.start(Arc::clone(&watch));
     Ok(RunLoop { guest, calls, inbox, outbox: Arc::clone(outbox), stop, watch, page })
+}
+
+/// An engine that could not be made under a limit on address space names it: it is the likely cause, and one that nobody suspects.
+fn with_address_space(error: EngineError) -> WorkerError {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    match (error, limit) {
+        (EngineError::Configure(why), Some(limit)) => {
+            let why = format!("{why}; the limit on address space (ulimit -v) is {} MiB and has to go", limit / limits::MIB);
+            EngineError::Configure(why).into()
+        }
+        (error, _) => error.into(),
+    }
 }
 
 /// No file at all, or what was granted and nothing else.

@@ -45,6 +45,33 @@ fn runs_of_one_write_are_answered_in_order_and_in_few_frames() {
     }
 }
 
+/// As if each of the supervisor's sends went out a byte at a time: frames begin and end anywhere in what is read.
+#[test]
+fn frames_that_arrive_byte_by_byte_are_whole_frames() {
+    let mut stage = numbers();
+    let mut out = Vec::new();
+    let inputs: Vec<String> = (0..300).map(|n| n.to_string()).collect();
+    for inputs in inputs.chunks(7) {
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        stage.run(&mut out, "echo", &inputs, None);
+    }
+    let mut heard = Vec::new();
+    std::thread::scope(|scope| {
+        let stage = &mut stage;
+        let socket = stage.socket();
+        // Beside the listening: the answers to the first frames come while the last are under way.
+        scope.spawn(move || {
+            for byte in &out {
+                rustix::io::write(&socket, &[*byte]).unwrap();
+                std::thread::yield_now();
+            }
+        });
+        heard = flat(stage.hear_outcomes(inputs.len()));
+    });
+    assert_eq!(heard, inputs);
+    shut_down(stage);
+}
+
 #[test]
 fn a_fresh_instance_forgets_and_one_that_is_used_again_does_not() {
     let nothing = ["[]", "[]", "[]"];

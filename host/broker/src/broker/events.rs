@@ -127,6 +127,19 @@ impl Broker {
         self.settle();
     }
 
+    /// A worker could not be started, or ended before it was ready for want of something that may come.
+    pub fn could_not_start(&mut self, now: Now, worker: WorkerId, why: &str) {
+        self.at(now);
+        let Some((pool, leaving)) = self.workers.get(&worker).map(|gone| (gone.pool, gone.leaving)) else { return };
+        if let Some(state) = self.pools.get_mut(&pool) {
+            state.pool.could_not_start(self.now, worker, why);
+            self.dirty.insert(pool);
+        }
+        self.workers.remove(&worker);
+        self.due.change(Due::Leaving(worker), leaving, None);
+        self.settle();
+    }
+
     /// The worker broke the protocol: it is to be killed, and its running task ends with that.
     pub fn violated(&mut self, now: Now, worker: WorkerId, violation: Violation) {
         self.at(now);

@@ -4,5 +4,6 @@
 mod bench;
 mod deaths;
 mod order;
+mod shortage;
 mod staff;
 mod stopping;

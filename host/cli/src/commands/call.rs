@@ -88,12 +88,13 @@ impl Call {
             let captures = captures.clone();
             builder = builder.on_printed(move |printed| captures.take(&printed));
         }
+        let interrupt = Interrupt::listen()?;
         let pool = builder.build()?;
         pool.wait_ready(1, Duration::from_secs(60))?;
 
         let run = RunOptions { input: Encoding::Json, output: Encoding::Json, timed: false };
         let mut mapping = pool.mapping(task, One(Some(json)), run, MappingOptions { ordered: true, chunk: None });
-        let interrupt = Interrupt::listen(mapping.bell()).map_err(CliError::Output)?;
+        interrupt.tasks(mapping.bell());
         let mut ended = Err(TaskError::Cancelled);
         loop {
             match mapping.next(Some(Duration::from_millis(200))) {

@@ -30,9 +30,19 @@ impl Doctor {
         }
         let layers = survey();
         let missing = layers.iter().any(|applied| applied.layer.required() && !applied.is_active());
-        let text = if self.json { layers_json(&layers, missing) } else { layers_text(&layers, missing) };
+        let started = taskcell_sandbox::check_spawn();
+        let verdict = match &started {
+            Err(error) => Err(format!("failed to {error}")),
+            Ok(()) if missing => Err("a required layer is missing (--sandbox best-effort runs them without it)".to_owned()),
+            Ok(()) => Ok(()),
+        };
+        let text = if self.json { layers_json(&layers, &verdict) } else { layers_text(&layers, &verdict) };
         output::print(&text).map_err(CliError::Output)?;
-        Ok(if missing { Exit::Sandbox } else { Exit::Ok })
+        Ok(match started {
+            Err(_) => Exit::TaskFailed,
+            Ok(()) if missing => Exit::Sandbox,
+            Ok(()) => Exit::Ok,
+        })
     }
 }
 
@@ -47,22 +57,21 @@ fn need(applied: &Applied) -> &'static str {
     if applied.layer.required() { "required" } else { "optional" }
 }
 
-fn layers_text(layers: &[Applied], missing: bool) -> String {
+fn layers_text(layers: &[Applied], verdict: &Result<(), String>) -> String {
     let mut out = String::new();
     for applied in layers {
         let (state, detail) = state(applied);
         let layer = applied.layer.to_string();
         let _ = writeln!(out, "{layer:<22} {:<9} {state:<8} {}", need(applied), output::visible(detail));
     }
-    out.push_str(if missing {
-        "tasks can't run: a required layer is missing (--sandbox best-effort runs them without it)\n"
-    } else {
-        "tasks can run: every required layer is present\n"
-    });
+    let _ = match verdict {
+        Ok(()) => writeln!(out, "tasks can run: every required layer is present"),
+        Err(why) => writeln!(out, "tasks can't run: {}", output::visible(why)),
+    };
     out
 }
 
-fn layers_json(layers: &[Applied], missing: bool) -> String {
+fn layers_json(layers: &[Applied], verdict: &Result<(), String>) -> String {
     let layers: Vec<_> = layers
         .iter()
         .map(|applied| {
@@ -70,7 +79,7 @@ fn layers_json(layers: &[Applied], missing: bool) -> String {
             json!({"layer": applied.layer.to_string(), "required": applied.layer.required(), "present": state == "present", "detail": detail})
         })
         .collect();
-    format!("{}\n", json!({"layers": layers, "tasks_can_run": !missing}))
+    format!("{}\n", json!({"layers": layers, "tasks_can_run": verdict.is_ok(), "why_not": verdict.as_ref().err()}))
 }
 
 fn policy(as_json: bool) -> String {

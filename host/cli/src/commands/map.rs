@@ -82,17 +82,20 @@ impl Map {
         let output = self.map.guest_output.unwrap_or(if self.map.records { GuestOutput::Record } else { GuestOutput::Inherit });
         let captures = Captures::new(output, self.run.max_log, progress.clone());
         let modules = open_modules(&self.run, &progress)?;
+        // What this process needs for itself it takes before its workers take what is left: threads, descriptors.
+        let interrupt = Interrupt::listen()?;
+        let inputs = Inputs::start(reading, component.limits().message_bytes)?;
+        let results = Results::start(progress.clone())?;
         let pool = self.pool(&component, &modules, total, &captures, output)?;
         pool.wait_ready(1, Duration::from_secs(60))?;
 
         let run = RunOptions { input, output: Encoding::Json, timed: self.map.records };
         let options = MappingOptions { ordered: !self.map.unordered, chunk: self.map.chunk };
-        let mut mapping = pool.mapping(task, Inputs::new(), run, options);
+        let mut mapping = pool.mapping(task, inputs, run, options);
         let bell = mapping.bell();
-        mapping.source().start(reading, component.limits().message_bytes, bell.clone()).map_err(CliError::Output)?;
-        let interrupt = Interrupt::listen(bell).map_err(CliError::Output)?;
+        mapping.source().ring(bell.clone());
+        interrupt.tasks(bell);
         progress.tasks(total);
-        let results = Results::start(progress.clone()).map_err(CliError::Output)?;
         let deadline = self.map.deadline.map(|deadline| Instant::now() + deadline);
         let view = View { progress, captures, places, records: self.map.records, halt: self.map.halt, deadline };
         follow(mapping, results, &interrupt, &view)

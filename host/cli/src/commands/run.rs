@@ -79,7 +79,7 @@ impl Run {
         for (name, module) in open_modules(&self.run, &progress)? {
             builder = builder.module(&name, &module);
         }
-        let pass = Pass::start().map_err(CliError::Output)?;
+        let pass = Pass::start().map_err(CliError::Thread)?;
         let (printing, from) = (pass.clone(), self.log);
         let builder =
             builder.on_printed(move |printed| printing.printed(printed.stream, printed.bytes)).on_logged(move |logged| {
@@ -87,8 +87,10 @@ impl Run {
                     output::note(&format!("[task {}] {}: {}", logged.task.0, logged.level.name(), logged.text));
                 }
             });
+        let interrupt = Interrupt::listen()?;
         let program = builder.build()?;
-        let ended = follow(program, &pass);
+        interrupt.tasks(program.bell());
+        let ended = follow(program, &interrupt, &pass);
         let written = pass.finish();
         match ended? {
             (_, Some(exit)) => Ok(exit),
@@ -108,8 +110,7 @@ impl Run {
 /// How the program ended, and how to exit if somebody interrupted it.
 type Followed = (Result<(), TaskError>, Option<Exit>);
 
-fn follow(mut program: Program, pass: &Pass) -> Result<Followed, CliError> {
-    let interrupt = Interrupt::listen(program.bell()).map_err(CliError::Output)?;
+fn follow(mut program: Program, interrupt: &Interrupt, pass: &Pass) -> Result<Followed, CliError> {
     let mut asked = false;
     let ended = loop {
         if let Some(ended) = program.wait(Some(Duration::from_millis(200))) {

@@ -15,6 +15,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 pub(super) struct Plan {
     /// Descriptors that become 0, 1, 2, ...; the last one is the program, which becomes the highest and closes at exec.
     pub(super) sources: Vec<RawFd>,
+    /// All numbers that are not in `sources`, as ranges.
+    pub(super) unneeded: Vec<(u32, u32)>,
     /// As long as `sources`: room for copies at high numbers.
     pub(super) moved: Vec<RawFd>,
     pub(super) limits: Vec<(Resource, Rlimit)>,
@@ -103,7 +105,11 @@ fn unblock_signals() {
 /// table (CLONE_FILES was not asked for), so the parent's is not touched.
 fn place_descriptors(plan: &mut Plan) -> Result<RawFd, i32> {
     let count = RawFd::try_from(plan.sources.len()).map_err(|_| libc::EMFILE)?;
-    // First up and out of the way, so that no move overwrites a source that is still needed.
+    // A supervisor near its limit of descriptors has no room for copies, but its child needs few of them.
+    for &(first, last) in &plan.unneeded {
+        close_range(first, last)?;
+    }
+    // Then up and out of the way, so that no move overwrites a source that is still needed.
     for (source, moved) in plan.sources.iter().zip(&mut plan.moved) {
         // SAFETY: takes plain numbers.
         *moved = checked(unsafe { libc::fcntl(*source, libc::F_DUPFD_CLOEXEC, count) })?;
@@ -114,9 +120,15 @@ fn place_descriptors(plan: &mut Plan) -> Result<RawFd, i32> {
         // SAFETY: takes plain numbers; what was open at `target` was a copy that this process doesn't need.
         checked(unsafe { libc::dup3(moved, target, flags) })?;
     }
-    // SAFETY: takes plain numbers; nothing in this process owns a descriptor any more.
-    match unsafe { libc::syscall(libc::SYS_close_range, count, u32::MAX, 0) } {
-        0 => Ok(program),
+    close_range(u32::try_from(count).map_err(|_| libc::EMFILE)?, u32::MAX)?;
+    Ok(program)
+}
+
+fn close_range(first: u32, last: u32) -> Result<(), i32> {
+    // SAFETY: takes plain numbers; nothing in this process owns a descriptor but by the numbers in the plan, which are used before they are
+    // closed.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } {
+        0 => Ok(()),
         _ => Err(errno()),
     }
 }

@@ -15,6 +15,8 @@ use crate::dispatcher::{Dispatcher, wake_fd};
 use crate::lead::Shared;
 use crate::status::TaskStatus;
 
+/// Until the next try to hear a peer.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long a peer may take to read its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -76,7 +78,11 @@ fn serve(listener: &UnixListener, ended: &OwnedFd, shared: &Weak<Shared>, title:
         if polled.is_err() || !socket.contains(PollFlags::IN) {
             continue;
         }
-        let Ok((peer, _)) = listener.accept() else { continue };
+        let Ok((peer, _)) = listener.accept() else {
+            // Out of descriptors, most likely: the peer still waits, so without a pause this would be a hot loop.
+            std::thread::sleep(PAUSE);
+            continue;
+        };
         let Some(shared) = shared.upgrade() else { return };
         if is_ours(&peer) {
             let tasks = shared.visit(Dispatcher::tasks);

@@ -153,6 +153,11 @@ impl Stage {
         }
     }
 
+    /// The supervisor's end once more, for another thread to write to.
+    pub(crate) fn socket(&self) -> OwnedFd {
+        self.socket.try_clone().unwrap()
+    }
+
     /// The next thing that the worker says.
     pub(crate) fn hear(&mut self) -> Heard {
         loop {

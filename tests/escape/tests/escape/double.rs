@@ -41,6 +41,8 @@ pub(crate) struct Double {
     pub(crate) page_file: OwnedFd,
     pub(crate) page: SharedPage,
     buffer: FrameBuffer,
+    /// It reads and writes single bytes.
+    pub(crate) in_bytes: bool,
     /// The longest frame that the supervisor takes.
     pub(crate) cap: u64,
     /// The last frame of results that was sent for an earlier chunk, and for this one.
@@ -66,12 +68,13 @@ pub(crate) fn main() -> ! {
         page_file,
         page,
         buffer: FrameBuffer::new(limits::INTERFACE_FRAME),
+        in_bytes: false,
         cap: limits::BOOT_FRAME,
         former: Vec::new(),
         latest: Vec::new(),
     };
     let boot = double.read_boot();
-    early::play(&double, &boot);
+    early::play(&mut double, &boot);
     confine();
     double.cap = boot.limits.frame_bytes();
     double.buffer.set_cap(double.cap);
@@ -121,7 +124,8 @@ pub(crate) fn results(chunk: ChunkId, first: u32, outcomes: &OutcomeWriter) -> V
 impl Double {
     /// Sends bytes, of whatever kind. That the supervisor is gone is its end.
     pub(crate) fn send(&self, bytes: &[u8]) {
-        if (&self.socket).write_all(bytes).is_err() {
+        let piece = if self.in_bytes { 1 } else { bytes.len().max(1) };
+        if bytes.chunks(piece).any(|piece| (&self.socket).write_all(piece).is_err()) {
             leave(0);
         }
     }
@@ -131,7 +135,9 @@ impl Double {
     }
 
     fn receive(&mut self) {
-        match rustix::io::read(&self.socket, self.buffer.space()) {
+        let space = self.buffer.space();
+        let most = if self.in_bytes { 1 } else { space.len() };
+        match rustix::io::read(&self.socket, &mut space[..most]) {
             Ok(0) | Err(_) => leave(0),
             Ok(count) => self.buffer.filled(count),
         }

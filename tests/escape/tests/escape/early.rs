@@ -34,8 +34,11 @@ pub(crate) const SILENT: &str = "silent";
 /// Says that it can't get ready.
 pub(crate) const FAILED: &str = "failed";
 
+/// Works as it should, and reads and writes single bytes from now on.
+pub(crate) const IN_BYTES: &str = "in single bytes";
+
 /// Follows the order, if there is one for this worker; returns if there is none.
-pub(crate) fn play(double: &Double, boot: &Boot) {
+pub(crate) fn play(double: &mut Double, boot: &Boot) {
     let Some((_, order)) = boot.grants.env.iter().find(|(name, _)| name == VARIABLE) else { return };
     let (kind, path) = order.split_once(" /").map_or((order.as_str(), None), |(kind, path)| (kind, Some(format!("/{path}"))));
     if path.as_ref().is_some_and(|path| File::create_new(path).is_err()) {
@@ -55,6 +58,10 @@ pub(crate) fn play(double: &Double, boot: &Boot) {
         }
         FAILED => double.send(&frame(&FromWorker::Failed { kind: BootFailure::Guest, text: "make an instance: on purpose" })),
         SILENT => {}
+        IN_BYTES => {
+            double.in_bytes = true;
+            return;
+        }
         "not locked at all" => accept_tasks(double, path.as_deref()),
         "files locked only" => {
             Unconfined.lock_files(&policy).unwrap();

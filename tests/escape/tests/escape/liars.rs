@@ -21,6 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ("a_worker_that_fails_to_get_ready_stops_the_pool_with_its_words".into(), Box::new(fails_to_get_ready)),
         ("workers_that_never_get_ready_are_given_up".into(), Box::new(never_ready)),
         ("descriptors_that_a_worker_sends_are_not_kept".into(), Box::new(descriptors_are_not_kept)),
+        ("single_bytes_are_as_good_as_frames".into(), Box::new(single_bytes)),
     ];
     lies.chain(early).chain(rest).collect()
 }
@@ -115,4 +116,12 @@ fn descriptors_are_not_kept() {
         pool.wait_ready(2, PATIENCE).unwrap();
     }
     assert!(open() < before + 8, "{before} descriptors were open, now {}", open());
+}
+
+/// Both ways: the supervisor's sends are taken a byte at a time, and fill its socket; what comes back is cut anywhere.
+fn single_bytes() {
+    let pool = ordered(early::IN_BYTES, None);
+    let inputs: Vec<u32> = (0..4096).map(|n| n % 90).collect();
+    assert_right(&inputs, &map(&pool, inputs.clone()), &[]);
+    probe(&pool);
 }
