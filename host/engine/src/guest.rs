@@ -24,7 +24,7 @@ use crate::error::{EngineError, one_line};
 use crate::host::Attempts;
 use crate::port::Port;
 use crate::print::PrintSink;
-use crate::state::{State, Stop, StopReason};
+use crate::state::{Given, State, Stop, StopReason};
 use crate::trap::{Failure, Stopped, classify};
 use crate::value::Value;
 use crate::{config, interface, link, load, threads};
@@ -83,6 +83,7 @@ pub struct Guest {
     entries: Vec<Entry>,
     options: GuestOptions,
     attempts: Arc<Attempts>,
+    given: Arc<Given>,
     live: Option<Live>,
     /// Between two runs only the room, to be used again.
     arguments: Vec<Value>,
@@ -122,7 +123,14 @@ impl Guest {
         let entry = |task| Entry::new(task, concurrent, &handles, export_index(&component, &task.name));
         let entries = options.interface.tasks.iter().map(entry).collect();
         let attempts = Arc::new(Attempts::new(Arc::clone(&options.port), Arc::clone(&options.stop)));
-        Ok(Self { pre, entries, options, attempts, live: None, arguments: Vec::new(), text: Vec::new() })
+        let given = Arc::new(Given {
+            limits: options.limits.clone(),
+            grants: options.grants.clone(),
+            sink: Arc::clone(&options.sink),
+            attempts: Arc::clone(&attempts),
+            cpus: options.cpus,
+        });
+        Ok(Self { pre, entries, options, attempts, given, live: None, arguments: Vec::new(), text: Vec::new() })
     }
 
     /// A handle to this guest's epoch.
@@ -262,7 +270,7 @@ impl Guest {
 
     fn instantiate(&self) -> Result<Live, Failure> {
         let limits = &self.options.limits;
-        let state = State::new(limits, &self.options.grants, &self.options.sink, &self.attempts, self.options.cpus);
+        let state = State::new(&self.given);
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.host_call_bytes).unwrap_or(usize::MAX));

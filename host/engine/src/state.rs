@@ -34,12 +34,23 @@ pub trait Stop: Send + Sync {
     }
 }
 
+/// What every instance of a guest is made with.
+pub(crate) struct Given {
+    pub(crate) limits: Limits,
+    pub(crate) grants: Grants,
+    pub(crate) sink: Arc<dyn PrintSink>,
+    pub(crate) attempts: Arc<Attempts>,
+    pub(crate) cpus: u32,
+}
+
 /// The data of a store.
 pub(crate) struct State {
     pub(crate) limiter: Limiter,
     pub(crate) host: Host,
     table: ResourceTable,
-    wasi: WasiCtx,
+    /// Made when it is asked for: a third of what a fresh instance costs, for guests that never do.
+    wasi: Option<WasiCtx>,
+    given: Arc<Given>,
 }
 
 impl std::fmt::Debug for State {
@@ -49,29 +60,35 @@ impl std::fmt::Debug for State {
 }
 
 impl State {
-    pub(crate) fn new(limits: &Limits, grants: &Grants, sink: &Arc<dyn PrintSink>, attempts: &Arc<Attempts>, cpus: u32) -> Self {
+    pub(crate) fn new(given: &Arc<Given>) -> Self {
+        let limits = &given.limits;
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
+        let host = Host::new(limits, &given.attempts, given.cpus);
+        Self { limiter: Limiter::new(limits), host, table, wasi: None, given: Arc::clone(given) }
+    }
+
+    fn wasi(given: &Given) -> WasiCtx {
         let mut wasi = WasiCtx::builder();
-        wasi.stdout(Printer::new(Stream::Stdout, sink))
-            .stderr(Printer::new(Stream::Stderr, sink))
-            .envs(&grants.env)
-            .args(&grants.args)
+        wasi.stdout(Printer::new(Stream::Stdout, &given.sink))
+            .stderr(Printer::new(Stream::Stderr, &given.sink))
+            .envs(&given.grants.env)
+            .args(&given.grants.args)
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             // The worker may start no thread once it is confined, and has nothing else to do meanwhile.
             .allow_blocking_current_thread(true)
-            .max_random_size(limits.random_bytes);
-        if grants.stdin {
-            wasi.stdin(Input::new(attempts));
+            .max_random_size(given.limits.random_bytes);
+        if given.grants.stdin {
+            wasi.stdin(Input::new(&given.attempts));
         }
-        for dir in &grants.dirs {
+        for dir in &given.grants.dirs {
             let perms = if dir.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
             // Opened once already when the worker started; what fails now (no descriptors left) the guest sees as no directory.
             let _ = wasi.preopened_dir(&dir.host, &dir.guest, perms);
         }
-        Self { limiter: Limiter::new(limits), host: Host::new(limits, attempts, cpus), table, wasi: wasi.build() }
+        wasi.build()
     }
 
     /// What the functions of `taskcell:host` work with.
@@ -87,6 +104,7 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let ctx = self.wasi.get_or_insert_with(|| Self::wasi(&self.given));
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }

@@ -123,7 +123,7 @@ impl Link {
         }
         self.out.clear();
         // One rare long input must not hold its memory for ever.
-        self.out.shrink_to(4 * limits::CHUNK_BYTES);
+        self.out.shrink_to(limits::KEPT_BYTES);
         self.sent = 0;
     }
 

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::WireError;
+use crate::limits::KEPT_BYTES;
 
 const HEADER: usize = 4;
 /// Space offered to a read, in bytes: one read takes all frames that wait in a socket of the usual size (208 KiB).
@@ -34,6 +35,11 @@ pub fn encode<M: Serialize>(message: &M, cap: u64, out: &mut Vec<u8>) -> Result<
             Err(WireError::MessageTooLong { length: length as u64, cap })
         }
     }
+}
+
+/// Bytes in one piece; serde takes a slice of them for a sequence, and writes it byte by byte.
+pub(crate) fn raw<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
 }
 
 /// Decodes a whole message; bytes behind it are an error.
@@ -73,7 +79,7 @@ impl FrameBuffer {
             self.start = 0;
             self.end = 0;
             // A rare long frame must not hold its memory for ever.
-            if self.bytes.len() > 4 * READ {
+            if self.bytes.len() > KEPT_BYTES {
                 self.bytes = Vec::new();
             }
         }

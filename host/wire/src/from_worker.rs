@@ -80,6 +80,7 @@ pub enum FromWorker<'a> {
         nanoseconds: u64,
         /// The outcomes, as [`OutcomeWriter`](crate::outcome::OutcomeWriter) writes them.
         #[serde(borrow)]
+        #[serde(serialize_with = "crate::codec::raw")]
         outcomes: &'a [u8],
     },
     /// A task printed; sent before its outcome.
@@ -92,6 +93,7 @@ pub enum FromWorker<'a> {
         stream: Stream,
         /// What.
         #[serde(borrow)]
+        #[serde(serialize_with = "crate::codec::raw")]
         bytes: &'a [u8],
     },
     /// The running task makes a call: the one after all whose outcomes came. The worker chose the number, and waits for its answer.

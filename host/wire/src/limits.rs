@@ -19,6 +19,9 @@ pub const CHUNK_BYTES: usize = 256 * 1024;
 pub const CHUNK_TASKS: u32 = 4096;
 /// Results collected by a worker before it sends them, in bytes.
 pub const RESULT_BYTES: usize = 256 * 1024;
+/// Memory for frames that is kept for the next ones, in bytes; what a rare longer one took is given back. Messages of 1 MiB, which some
+/// jobs send all the time, must not pay for new memory each time.
+pub const KEPT_BYTES: usize = 5 * 1024 * 1024;
 /// The most types in a component's description. The largest seen, a Python component with all of WASI, has under 300.
 pub const TYPES: usize = 20_000;
 /// Exported functions in a component's description.

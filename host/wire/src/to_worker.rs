@@ -81,6 +81,7 @@ pub struct Run<'a> {
     /// How many inputs there are.
     pub count: u32,
     /// The inputs, as [`ItemWriter`](crate::items::ItemWriter) writes them.
+    #[serde(serialize_with = "crate::codec::raw")]
     pub items: &'a [u8],
 }
 

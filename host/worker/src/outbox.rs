@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use taskcell_engine::PrintSink;
 use taskcell_wire::call::Tell;
-use taskcell_wire::limits::RESULT_BYTES;
+use taskcell_wire::limits::{KEPT_BYTES, RESULT_BYTES};
 use taskcell_wire::{ChunkId, FromWorker, Outcome, OutcomeWriter, Stream, encode};
 
 use crate::error::WorkerError;
@@ -150,7 +150,7 @@ impl Outbox {
             }
         }
         waiting.frames.clear();
-        waiting.frames.shrink_to(4 * RESULT_BYTES);
+        waiting.frames.shrink_to(KEPT_BYTES);
         Ok(())
     }
 }
@@ -173,7 +173,7 @@ impl Waiting {
         encode(&message, self.cap, &mut self.frames)?;
         self.first = self.first.saturating_add(count);
         self.since = end;
-        self.outcomes.clear(4 * RESULT_BYTES);
+        self.outcomes.clear(KEPT_BYTES);
         Ok(())
     }
 
