@@ -44,7 +44,7 @@ impl Taskcell {
             command.env(variable, path);
         }
         command.current_dir(place.path().join("work")).env("XDG_CACHE_HOME", cache);
-        for variable in ["COLUMNS", "LINES", "RUST_BACKTRACE", "NO_COLOR", "CLICOLOR_FORCE"] {
+        for variable in ["COLUMNS", "LINES", "RUST_BACKTRACE", "NO_COLOR", "CLICOLOR_FORCE", "XDG_RUNTIME_DIR"] {
             command.env_remove(variable);
         }
         // Whoever runs the tests in the background may ignore signals, and what is ignored is inherited.
