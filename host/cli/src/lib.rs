@@ -1,6 +1,6 @@
 //! The `taskcell` command.
 //!
-//! Parsing never acts ([`args`]), a file per subcommand does ([`commands`]), only [`output`] prints, and one match chooses the exit
+//! Parsing never acts ([`args`]), a file per subcommand does ([`commands`]), only [`output`] and [`pass`] print, and one match chooses the exit
 //! code ([`exit`]). What an embedder would miss is not here but in the library, `taskcell`.
 
 mod args;

@@ -1,4 +1,4 @@
-//! The only printing in the project.
+//! The only printing in the project, but for what a program prints ([`crate::pass`]).
 //!
 //! Results go through a thread and a short channel: a reader that is slow, or stopped, then holds back the map (the channel
 //! fills, results wait, inputs wait) but never the dispatcher, which goes on noticing deaths and deadlines.

@@ -216,22 +216,27 @@ impl Dispatcher {
 
     /// Bytes that the program asked for.
     pub(crate) fn input(&mut self, worker: WorkerId, call: CallId, bytes: &[u8]) {
-        if !self.broker.input(self.now(), worker, call, bytes.into()) {
-            self.unread.extend_from_slice(bytes);
-        }
+        self.give(worker, call, bytes);
         self.carry_out();
     }
 
+    /// The answer is an effect like any other, for whoever carries effects out at the moment.
+    fn give(&mut self, worker: WorkerId, call: CallId, bytes: &[u8]) {
+        if !self.broker.input(self.now(), worker, call, bytes.into()) {
+            self.unread.extend_from_slice(bytes);
+        }
+    }
+
+    /// The program asks for bytes: those that came before, or else they are read.
     pub(crate) fn read_input(&mut self, worker: WorkerId, call: CallId, limit: u32) {
         if !self.unread.is_empty() {
             let rest = self.unread.split_off(self.unread.len().min(usize::try_from(limit).unwrap_or(usize::MAX)));
             let bytes = std::mem::replace(&mut self.unread, rest);
-            self.input(worker, call, &bytes);
-            return;
+            return self.give(worker, call, &bytes);
         }
         match &self.input {
             Some(wants) => wants.ask(worker, call, limit),
-            None => self.input(worker, call, &[]),
+            None => self.give(worker, call, &[]),
         }
     }
 

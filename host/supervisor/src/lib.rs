@@ -37,6 +37,7 @@ mod dispatcher;
 mod effects;
 mod error;
 mod future;
+mod host;
 mod inbound;
 mod init;
 mod input;

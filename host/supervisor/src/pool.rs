@@ -6,21 +6,19 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use taskcell_broker::{self as broker, Chunk, JobOptions, ModuleId, RetryBudget};
+use taskcell_broker::{self as broker, JobOptions, ModuleId, RetryBudget};
 use taskcell_sandbox::Strictness;
-use taskcell_wire::{DirGrant, Encoding, Grants, Isolation, ItemWriter, TaskIndex};
+use taskcell_wire::{DirGrant, Encoding, Grants, Isolation, TaskIndex};
 
 use crate::boot::check_modules;
 use crate::component::Component;
-use crate::control::Listing;
 use crate::delivery::{OnPrinted, Printed};
-use crate::dispatcher::{Dispatcher, DispatcherOptions, next_job};
+use crate::dispatcher::{Dispatcher, DispatcherOptions};
 use crate::error::Error;
 use crate::future::{Future, bytes, from_json};
-use crate::lead::{Request, Shared};
+use crate::host::Host;
 use crate::map::{Map, Values};
 use crate::mapping::{Mapping, MappingOptions, Source};
-use crate::sink::Sink;
 use crate::status::TaskStatus;
 
 /// How long a task may go on after it was told to stop, before its worker is killed. A guest that computes stops within a tick of
@@ -153,9 +151,8 @@ impl PoolBuilder {
             logged: None,
             input: None,
         };
-        let (shared, thread) = Shared::start(options)?;
-        let listing = self.title.and_then(|title| Listing::start(&title, Arc::downgrade(&shared)));
-        Ok(Pool { shared, component: self.component, timeout: self.timeout, thread: Some(thread), listing })
+        let host = Host::start(options, self.title.as_deref())?;
+        Ok(Pool { host, component: self.component, timeout: self.timeout })
     }
 }
 
@@ -164,13 +161,9 @@ impl PoolBuilder {
 /// Dropping it kills its workers; tasks that have not ended end as [`TaskError::Stopped`](crate::TaskError::Stopped).
 #[derive(Debug)]
 pub struct Pool {
-    shared: Arc<Shared>,
+    host: Host,
     component: Component,
     timeout: Option<Duration>,
-    thread: Option<std::thread::JoinHandle<()>>,
-    /// Its socket, if it has one; kept for its end.
-    #[expect(dead_code, reason = "what it does, it does when it is dropped")]
-    listing: Option<Listing>,
 }
 
 /// How the tasks of a mapping run.
@@ -212,13 +205,13 @@ impl Pool {
     /// What every task that has not ended is doing.
     #[must_use]
     pub fn tasks(&self) -> Vec<TaskStatus> {
-        self.shared.visit(Dispatcher::tasks)
+        self.host.shared.visit(Dispatcher::tasks)
     }
 
     /// Process ids of the workers that are ready now.
     #[must_use]
     pub fn worker_pids(&self) -> Vec<u32> {
-        self.shared.visit(|dispatcher| dispatcher.ready_pids())
+        self.host.shared.visit(|dispatcher| dispatcher.ready_pids())
     }
 
     /// Waits until so many workers are ready.
@@ -227,7 +220,7 @@ impl Pool {
     /// [`Error::Boot`] or [`Error::Stopped`] if they can't get ready, or not within `timeout`.
     pub fn wait_ready(&self, workers: usize, timeout: Duration) -> Result<(), Error> {
         let deadline = std::time::Instant::now() + timeout;
-        let ready = self.shared.wait(Some(deadline), |dispatcher| {
+        let ready = self.host.shared.wait(Some(deadline), |dispatcher| {
             if let Some(failure) = dispatcher.failure() {
                 let text = failure.text.clone();
                 return Some(Err(match failure.boot {
@@ -272,14 +265,8 @@ impl Pool {
             let why = format!("it has {} bytes, the most is {most}", item.len());
             return Err(Error::Input { task: name.to_owned(), why });
         }
-        let mut items = ItemWriter::default();
-        items.push(item);
-        let (items, count) = items.into_parts();
-        let (job, sink) = (next_job(), Sink::default());
         let options = JobOptions { input, output, timeout: self.timeout.map(duration), ..JobOptions::new(task) };
-        self.shared.request(Request::Open(job, options, sink.clone()));
-        self.shared.request(Request::Submit(Chunk { job, first: 0, count, items, history: Vec::new() }));
-        Ok(Future::new(Arc::clone(&self.shared), job, sink, decode))
+        Ok(self.host.submit(options, item, decode))
     }
 
     /// Runs a task once for each input, lazily, and gives the results in the order of the inputs.
@@ -322,7 +309,6 @@ impl Pool {
     /// task.
     #[must_use]
     pub fn mapping<S: Source>(&self, task: TaskIndex, source: S, run: RunOptions, options: MappingOptions) -> Mapping<S> {
-        let (job, sink) = (next_job(), Sink::default());
         let job_options = JobOptions {
             input: run.input,
             output: run.output,
@@ -330,24 +316,14 @@ impl Pool {
             timed: run.timed,
             ..JobOptions::new(task)
         };
-        self.shared.request(Request::Open(job, job_options, sink.clone()));
-        Mapping::new(Arc::clone(&self.shared), job, sink, task, source, options)
+        let (job, sink) = self.host.open(job_options);
+        Mapping::new(Arc::clone(&self.host.shared), job, sink, task, source, options)
     }
 
     fn runnable(&self, name: &str) -> Result<TaskIndex, Error> {
         let task = self.component.task(name)?;
         self.component.check_runnable(task)?;
         Ok(task)
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        self.shared.close("it was dropped");
-        if let Some(thread) = self.thread.take() {
-            // Its panic was printed when it happened.
-            let _ = thread.join();
-        }
     }
 }
 

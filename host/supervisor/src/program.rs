@@ -7,21 +7,20 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use taskcell_broker::{self as broker, Chunk, JobOptions, ModuleId};
+use taskcell_broker::{self as broker, JobOptions, ModuleId};
 use taskcell_sandbox::Strictness;
-use taskcell_wire::{DirGrant, Grants, Isolation, ItemWriter, JobId, TaskIndex};
+use taskcell_wire::{DirGrant, Grants, Isolation, TaskIndex};
 
 use crate::boot::check_modules;
 use crate::component::Component;
-use crate::control::Listing;
 use crate::delivery::{Logged, OnLogged, OnPrinted, Printed};
-use crate::dispatcher::{Dispatcher, DispatcherOptions, next_job};
+use crate::dispatcher::{Dispatcher, DispatcherOptions};
 use crate::error::{Error, TaskError};
+use crate::future::Future;
+use crate::host::Host;
 use crate::input::input;
-use crate::lead::{Request, Shared};
 use crate::mapping::Bell;
 use crate::pool::{GRACE, duration};
-use crate::sink::Sink;
 use crate::status::TaskStatus;
 
 /// The name of the export that makes a component a program, up to its version.
@@ -150,38 +149,21 @@ impl ProgramBuilder {
             logged: self.logged,
             input: Some(wants),
         };
-        let (shared, thread) = Shared::start(options)?;
-        if let Some(stdin) = self.stdin
-            && let Err(error) = reading.start(stdin, Arc::downgrade(&shared))
-        {
-            shared.close("its input can't be read");
-            // Its panic was printed when it happened.
-            let _ = thread.join();
-            return Err(Error::Thread(error));
+        let host = Host::start(options, self.title.as_deref())?;
+        if let Some(stdin) = self.stdin {
+            reading.start(stdin, Arc::downgrade(&host.shared)).map_err(Error::Thread)?;
         }
-        let (job, sink) = (next_job(), Sink::default());
         let options = JobOptions { timeout: self.timeout.map(duration), ..JobOptions::new(task) };
-        shared.request(Request::Open(job, options, sink.clone()));
-        let mut items = ItemWriter::default();
-        items.push(b"null");
-        let (items, count) = items.into_parts();
-        shared.request(Request::Submit(Chunk { job, first: 0, count, items, history: Vec::new() }));
-        let listing = self.title.and_then(|title| Listing::start(&title, Arc::downgrade(&shared)));
-        Ok(Program { shared, job, sink, ended: None, thread: Some(thread), listing })
+        let end = host.submit(options, b"null", |_| Ok(()));
+        Ok(Program { end, host })
     }
 }
 
 /// A program that runs. Dropping it kills it and everything that it started.
 #[derive(Debug)]
 pub struct Program {
-    shared: Arc<Shared>,
-    job: JobId,
-    sink: Sink,
-    ended: Option<Result<(), TaskError>>,
-    thread: Option<std::thread::JoinHandle<()>>,
-    /// Its socket, if it has one; kept for its end.
-    #[expect(dead_code, reason = "what it does, it does when it is dropped")]
-    listing: Option<Listing>,
+    end: Future<()>,
+    host: Host,
 }
 
 impl Program {
@@ -209,21 +191,18 @@ impl Program {
     /// `Ok` if it ended with exit code 0; [`TaskError::Exited`] tells another one.
     pub fn wait(&mut self, timeout: Option<Duration>) -> Option<Result<(), TaskError>> {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        let (sink, ended) = (&self.sink, &mut self.ended);
-        self.shared.wait(deadline, |dispatcher| {
-            if ended.is_none() {
-                *ended = take(sink);
-            }
+        let end = &mut self.end;
+        self.host.shared.wait(deadline, |dispatcher| {
             // A pool that gave up starts nothing more, so what was detached ends with it.
-            (ended.is_some() && (dispatcher.failure().is_some() || dispatcher.broker.is_idle())).then_some(())
+            (end.is_done() && (dispatcher.failure().is_some() || dispatcher.broker.is_idle())).then_some(())
         })?;
-        self.ended.clone()
+        self.end.wait(Some(Duration::ZERO))
     }
 
     /// Why its worker could not get ready, if that is how it ended.
     #[must_use]
     pub fn boot_failure(&self) -> Option<Error> {
-        self.shared.visit(|dispatcher| {
+        self.host.shared.visit(|dispatcher| {
             let failure = dispatcher.failure()?;
             failure.boot.map(|kind| Error::Boot { kind, text: failure.text.clone() })
         })
@@ -232,40 +211,18 @@ impl Program {
     /// What every task of it that has not ended is doing.
     #[must_use]
     pub fn tasks(&self) -> Vec<TaskStatus> {
-        self.shared.visit(Dispatcher::tasks)
+        self.host.shared.visit(Dispatcher::tasks)
     }
 
     /// Asks the program to stop; it is killed if it has not ended after its grace.
     pub fn terminate(&self) {
-        self.shared.request(Request::Cancel(self.job));
+        self.end.cancel();
     }
 
     /// Wakes the one who waits.
     #[must_use]
     pub fn bell(&self) -> Bell {
-        Bell::of(&self.shared)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.shared.close("it was dropped");
-        if let Some(thread) = self.thread.take() {
-            // Its panic was printed when it happened.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn take(sink: &Sink) -> Option<Result<(), TaskError>> {
-    match sink.pop() {
-        Err(error) => Some(Err(error)),
-        Ok(None) => None,
-        Ok(Some(block)) => {
-            let mut ended = None;
-            block.each(|end| ended = Some(end.result.map(drop)));
-            ended
-        }
+        Bell::of(&self.host.shared)
     }
 }
 

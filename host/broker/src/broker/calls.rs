@@ -241,22 +241,9 @@ impl Broker {
                 self.deliver(Some(call));
             }
             Site::Ended(object) | Site::Next(object, _) | Site::Drain(object) => {
-                match self.objects.get_mut(object).map(|object| &mut object.body) {
-                    Some(Body::Process(process)) => process.waiter = None,
-                    Some(Body::Future(future)) => future.waiter = None,
-                    Some(Body::Mapping(mapping)) => mapping.waiter = None,
-                    Some(Body::Pool(pool)) => pool.waiter = None,
-                    Some(
-                        Body::Queue(_)
-                        | Body::Pipe(_)
-                        | Body::Map(_)
-                        | Body::Lock(_)
-                        | Body::Semaphore(_)
-                        | Body::Event(_)
-                        | Body::Barrier(_)
-                        | Body::Condition(_),
-                    )
-                    | None => {}
+                let waiter = self.objects.get_mut(object).and_then(|object| object.body.waiter_mut());
+                if let Some(waiter) = waiter {
+                    *waiter = None;
                 }
             }
             Site::Submit(pool, prepared) => {

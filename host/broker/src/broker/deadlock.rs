@@ -36,20 +36,7 @@ impl Broker {
                 self.holders.get(&lock.owner().filter(|_| forever)?).copied()
             }
             Site::Ended(id) if parked.deadline.is_none() => {
-                let task = match &self.objects.get(id)?.body {
-                    Body::Process(process) => process.task(),
-                    Body::Future(future) => future.task(),
-                    Body::Queue(_)
-                    | Body::Pipe(_)
-                    | Body::Map(_)
-                    | Body::Lock(_)
-                    | Body::Semaphore(_)
-                    | Body::Event(_)
-                    | Body::Barrier(_)
-                    | Body::Condition(_)
-                    | Body::Pool(_)
-                    | Body::Mapping(_) => return None,
-                };
+                let task = self.objects.get(id)?.body.end()?.task();
                 self.worker_of(self.tasks.get(&task)?)
             }
             Site::Ended(_)

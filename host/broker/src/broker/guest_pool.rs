@@ -86,43 +86,13 @@ impl Broker {
     }
 
     pub(super) fn guest_pool(&self, id: ObjectId) -> Option<&GuestPool> {
-        match self.objects.get(&id).map(|object| &object.body) {
-            Some(Body::Pool(pool)) => Some(pool),
-            Some(
-                Body::Queue(_)
-                | Body::Pipe(_)
-                | Body::Map(_)
-                | Body::Lock(_)
-                | Body::Semaphore(_)
-                | Body::Event(_)
-                | Body::Barrier(_)
-                | Body::Condition(_)
-                | Body::Process(_)
-                | Body::Future(_)
-                | Body::Mapping(_),
-            )
-            | None => None,
-        }
+        let body = self.objects.get(&id).map(|object| &object.body)?;
+        if let Body::Pool(pool) = body { Some(pool) } else { None }
     }
 
     pub(super) fn guest_pool_mut(&mut self, id: ObjectId) -> Option<&mut GuestPool> {
-        match self.objects.get_mut(&id).map(|object| &mut object.body) {
-            Some(Body::Pool(pool)) => Some(pool),
-            Some(
-                Body::Queue(_)
-                | Body::Pipe(_)
-                | Body::Map(_)
-                | Body::Lock(_)
-                | Body::Semaphore(_)
-                | Body::Event(_)
-                | Body::Barrier(_)
-                | Body::Condition(_)
-                | Body::Process(_)
-                | Body::Future(_)
-                | Body::Mapping(_),
-            )
-            | None => None,
-        }
+        let body = self.objects.get_mut(&id).map(|object| &mut object.body)?;
+        if let Body::Pool(pool) = body { Some(pool) } else { None }
     }
 
     /// The inner pools of a pool.

@@ -101,23 +101,8 @@ impl Mapping {
 
 impl Broker {
     fn mapping_mut(&mut self, id: ObjectId) -> Option<&mut Mapping> {
-        match self.objects.get_mut(&id).map(|object| &mut object.body) {
-            Some(Body::Mapping(mapping)) => Some(mapping),
-            Some(
-                Body::Queue(_)
-                | Body::Pipe(_)
-                | Body::Map(_)
-                | Body::Lock(_)
-                | Body::Semaphore(_)
-                | Body::Event(_)
-                | Body::Barrier(_)
-                | Body::Condition(_)
-                | Body::Process(_)
-                | Body::Pool(_)
-                | Body::Future(_),
-            )
-            | None => None,
-        }
+        let body = self.objects.get_mut(&id).map(|object| &mut object.body)?;
+        if let Body::Mapping(mapping) = body { Some(mapping) } else { None }
     }
 
     pub(super) fn imap(&mut self, caller: &Caller, pool: ObjectId, task: &str, ordered: bool, window: u32) -> Answer {

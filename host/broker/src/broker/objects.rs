@@ -109,7 +109,7 @@ impl Body {
             Self::Queue(queue) => queue.footprint(),
             Self::Pipe(pipe) => pipe.footprint(),
             Self::Map(map) => map.footprint(),
-            Self::Process(process) => process.ended_bytes(),
+            Self::Process(process) => process.end.ended_bytes(),
             Self::Future(future) => future.ended_bytes(),
             Self::Mapping(mapping) => mapping.bytes(),
             Self::Lock(_) | Self::Semaphore(_) | Self::Event(_) | Self::Barrier(_) | Self::Condition(_) | Self::Pool(_) => 0,
@@ -130,6 +130,50 @@ impl Body {
         }
     }
 
+    /// The end that somebody may wait for: a process's or a future's.
+    pub(super) fn end(&self) -> Option<&Future> {
+        match self {
+            Self::Process(process) => Some(&process.end),
+            Self::Future(future) => Some(future),
+            Self::Queue(_)
+            | Self::Pipe(_)
+            | Self::Map(_)
+            | Self::Lock(_)
+            | Self::Semaphore(_)
+            | Self::Event(_)
+            | Self::Barrier(_)
+            | Self::Condition(_)
+            | Self::Pool(_)
+            | Self::Mapping(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) fn end_mut(&mut self) -> Option<&mut Future> {
+        if let Self::Process(process) = self {
+            return Some(&mut process.end);
+        }
+        if let Self::Future(future) = self { Some(future) } else { None }
+    }
+
+    /// Where the one call is noted that waits for tasks here, if this is what tasks are waited for at.
+    pub(super) fn waiter_mut(&mut self) -> Option<&mut Option<CallId>> {
+        match self {
+            Self::Mapping(mapping) => Some(&mut mapping.waiter),
+            Self::Pool(pool) => Some(&mut pool.waiter),
+            Self::Process(_)
+            | Self::Future(_)
+            | Self::Queue(_)
+            | Self::Pipe(_)
+            | Self::Map(_)
+            | Self::Lock(_)
+            | Self::Semaphore(_)
+            | Self::Event(_)
+            | Self::Barrier(_)
+            | Self::Condition(_) => self.end_mut().map(|end| &mut end.waiter),
+        }
+    }
+
     /// How it is named where somebody waits on it.
     pub(super) fn label(&self) -> Option<&Label> {
         match self {
@@ -140,7 +184,7 @@ impl Body {
             Self::Semaphore(semaphore) => Some(semaphore.label()),
             Self::Event(event) => Some(event.label()),
             Self::Barrier(barrier) => Some(barrier.label()),
-            Self::Process(process) => Some(process.label()),
+            Self::Process(process) => Some(process.end.label()),
             Self::Pool(pool) => Some(pool.label()),
             Self::Future(future) => Some(future.label()),
             Self::Mapping(mapping) => Some(mapping.label()),
@@ -156,7 +200,7 @@ impl Body {
             (Self::Queue(queue), Side::Put) => queue.put_ready(),
             (Self::Pipe(pipe), Side::Receive(end)) => pipe.recv_ready(end),
             (Self::Event(event), Side::Set) => event.is_set(),
-            (Self::Process(process), Side::Ended) => process.has_ended(),
+            (Self::Process(process), Side::Ended) => process.end.has_ended(),
             (Self::Future(future), Side::Ended) => future.has_ended(),
             (Self::Mapping(mapping), Side::Next) => mapping.is_ready(),
             (
@@ -262,7 +306,7 @@ impl Broker {
                 });
                 self.release_object(lock);
             }
-            Body::Process(process) => self.forget_watcher(process.task()),
+            Body::Process(process) => self.forget_watcher(process.end.task()),
             Body::Future(future) => self.forget_watcher(future.task()),
             Body::Mapping(mapping) => self.mapping_dropped(&mapping),
             Body::Pool(pool) => self.guest_pool_dropped(&pool),

@@ -104,13 +104,3 @@ pub struct WorkerSpec {
     /// Whether it is the program itself, which may read the standard input.
     pub program: bool,
 }
-
-impl Module {
-    /// Whether its tasks may wait: it imports more than what never does.
-    pub(super) fn may_wait(&self) -> bool {
-        self.interface.imports.iter().any(|import| {
-            let of_ours = import.name.strip_prefix("taskcell:host/");
-            of_ours.is_some_and(|rest| !matches!(rest.split('@').next(), Some("types" | "task")))
-        })
-    }
-}

@@ -23,21 +23,7 @@ use crate::options::PoolOptions;
 use crate::time::{Duration, Now};
 use crate::waiters::deadline;
 
-/// What a handle of a process is of.
-#[derive(Debug)]
-pub(super) struct Process {
-    label: Label,
-    task: TaskId,
-    pool: PoolId,
-    /// The last process that it was given to.
-    pub(super) pid: Option<u32>,
-    ended: Option<Ended<'static>>,
-    /// When it was first asked to stop, and how long it had from then.
-    stopped: Option<(Now, Duration)>,
-    pub(super) waiter: Option<CallId>,
-}
-
-/// What a handle of a future is of.
+/// A task whose end somebody may wait for: what a handle of a future is of.
 #[derive(Debug)]
 pub(super) struct Future {
     label: Label,
@@ -46,28 +32,15 @@ pub(super) struct Future {
     pub(super) waiter: Option<CallId>,
 }
 
-impl Process {
-    pub(super) fn label(&self) -> &Label {
-        &self.label
-    }
-
-    pub(super) fn task(&self) -> TaskId {
-        self.task
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended.is_some()
-    }
-
-    pub(super) fn ended_bytes(&self) -> u64 {
-        self.ended.as_ref().map_or(0, |ended| ended.len() as u64)
-    }
-
-    /// Its task ended; gives the call that waits for that, and that it is a process's.
-    pub(super) fn end(&mut self, ended: Ended<'static>) -> Option<(CallId, bool)> {
-        self.ended = Some(ended);
-        self.waiter.take().map(|call| (call, true))
-    }
+/// What a handle of a process is of.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) end: Future,
+    pool: PoolId,
+    /// The last process that it was given to.
+    pub(super) pid: Option<u32>,
+    /// When it was first asked to stop, and how long it had from then.
+    stopped: Option<(Now, Duration)>,
 }
 
 impl Future {
@@ -91,10 +64,10 @@ impl Future {
         self.ended.as_ref().map_or(0, |ended| ended.len() as u64)
     }
 
-    /// Its task ended; gives the call that waits for that, and that it is no process's.
-    pub(super) fn end(&mut self, ended: Ended<'static>) -> Option<(CallId, bool)> {
+    /// Its task ended; gives the call that waits for that.
+    pub(super) fn end(&mut self, ended: Ended<'static>) -> Option<CallId> {
         self.ended = Some(ended);
-        self.waiter.take().map(|call| (call, false))
+        self.waiter.take()
     }
 }
 
@@ -134,7 +107,7 @@ impl Broker {
             state.closing = true;
         }
         let label = Label::new("process", ObjectId(task.0), Some(&name));
-        let process = Process { label, task, pool, pid: None, ended: None, stopped: None, waiter: None };
+        let process = Process { end: Future::new(label, task), pool, pid: None, stopped: None };
         self.add_object(object, Body::Process(Box::new(process)));
         if parent.is_some()
             && let Some(running) = self.workers.get_mut(&caller.worker).and_then(|state| state.running.as_mut())
@@ -223,23 +196,23 @@ impl Broker {
             return CallError::Closed.into();
         };
         let pool = process.pool;
-        let task = self.tasks.get(&process.task);
+        let task = self.tasks.get(&process.end.task);
         match call {
             ProcessCall::Pid => Ok(Reply::Process(ProcessReply::Pid(process.pid))).into(),
             ProcessCall::State => {
                 let state = task.map_or(TaskState::Ended, |task| self.state_of(task));
                 Ok(Reply::Process(ProcessReply::State(state))).into()
             }
-            ProcessCall::Join { timeout } => match &process.ended {
+            ProcessCall::Join { timeout } => match &process.end.ended {
                 Some(ended) => Ok(end_reply(true, ended.clone())).into(),
                 None if timeout == Some(0) => CallError::TimedOut.into(),
                 None => {
-                    process.waiter = Some(caller.call);
+                    process.end.waiter = Some(caller.call);
                     Answered::Later(Site::Ended(object), deadline(self.now, timeout))
                 }
             },
             ProcessCall::Terminate { grace } => {
-                if process.ended.is_none() {
+                if process.end.ended.is_none() {
                     let asked = self.now.plus(Duration(grace));
                     let (since, until) = match process.stopped {
                         Some((since, grace)) => (since, asked.min(since.plus(grace))),

@@ -265,26 +265,12 @@ impl Broker {
     /// The end of its task comes to a process or a future.
     fn tell_end(&mut self, watcher: ObjectId, ended: Ended<'static>) {
         let ended = self.fitting(ended);
-        let waiter = match self.objects.get_mut(&watcher).map(|object| &mut object.body) {
-            Some(Body::Process(process)) => process.end(ended.clone()),
-            Some(Body::Future(future)) => future.end(ended.clone()),
-            Some(
-                Body::Queue(_)
-                | Body::Pipe(_)
-                | Body::Map(_)
-                | Body::Lock(_)
-                | Body::Semaphore(_)
-                | Body::Event(_)
-                | Body::Barrier(_)
-                | Body::Condition(_)
-                | Body::Pool(_)
-                | Body::Mapping(_),
-            )
-            | None => None,
-        };
+        let Some(body) = self.objects.get_mut(&watcher).map(|object| &mut object.body) else { return };
+        let is_process = matches!(body, Body::Process(_));
+        let waiter = body.end_mut().and_then(|end| end.end(ended.clone()));
         self.looked_at(watcher);
-        if let Some((call, reply)) = waiter.map(|(call, is_process)| (call, super::process::end_reply(is_process, ended))) {
-            self.answer(call, Ok(reply));
+        if let Some(call) = waiter {
+            self.answer(call, Ok(super::process::end_reply(is_process, ended)));
         }
         self.tell_watchers(watcher);
     }

@@ -1,13 +1,62 @@
 //! What becomes of a dead worker's tasks.
 
-use taskcell_wire::ChunkId;
+use taskcell_wire::{ChunkId, WorkerId};
 
-use super::{Flight, Pool, Worker};
+use super::{Flight, Pool, Slot, Worker};
 use crate::chunk::{Attempt, Cause, Chunk};
-use crate::effect::PoolEffect;
-use crate::time::Now;
+use crate::effect::{KillReason, PoolEffect};
+use crate::restart::Restart;
+use crate::time::{Duration, Now};
 
 impl Pool {
+    /// The worker's process ended. `running` is what it said it was running, if it said so; `death` tells how it ended.
+    pub fn worker_gone(&mut self, now: Now, id: WorkerId, pid: u32, death: String, running: Option<(ChunkId, u32)>) {
+        let Some(at) = self.slots.iter().position(|slot| slot.id() == Some(id)) else { return };
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        let former = std::mem::replace(slot, Slot::Empty { respawn: now });
+        let worker = match former {
+            Slot::Ready(worker) => worker,
+            Slot::Closed(_) if self.retiring => {
+                *slot = Slot::Closed(None);
+                return;
+            }
+            Slot::Closed(_) => {
+                self.slots.remove(at);
+                self.tick(now);
+                return;
+            }
+            Slot::Leaving(_) => {
+                self.tick(now);
+                return;
+            }
+            Slot::Starting { .. } | Slot::Empty { .. } => Worker::new(id),
+        };
+        // Counted before its tasks are: a task that ends by this death is progress and forgives it.
+        let restart = self.restart.died();
+        let cause = match &worker.killed {
+            Some(KillReason::Timeout) => Cause::Timeout,
+            Some(KillReason::Violation(violation)) => Cause::Death(format!("killed because {violation}")),
+            Some(KillReason::Cancelled | KillReason::NotReady | KillReason::Killed | KillReason::Stopped) | None => {
+                Cause::Death(death.clone())
+            }
+        };
+        self.take_apart(now, worker, &Attempt { pid, cause, ran: Duration(0) }, running);
+        match restart {
+            Restart::After(_) if self.failed => {}
+            Restart::After(wait) => {
+                if let Some(slot) = self.slots.get_mut(at) {
+                    *slot = Slot::Empty { respawn: now.plus(wait) };
+                }
+                self.tick(now);
+            }
+            Restart::GiveUp if self.restart.deaths() == 0 => self.tick(now),
+            Restart::GiveUp => {
+                let deaths = self.restart.deaths();
+                self.fail(format!("{deaths} workers in a row ended without finishing a task; the last one {death}"));
+            }
+        }
+    }
+
     /// Puts a dead worker's tasks where they belong.
     pub(super) fn take_apart(&mut self, now: Now, worker: Worker, attempt: &Attempt, running: Option<(ChunkId, u32)>) {
         let charged = self.charged(&worker, &attempt.cause, running);

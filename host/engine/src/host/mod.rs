@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use bindings::taskcell::host as interfaces;
 use taskcell_wire::call::Identity;
-use taskcell_wire::{CallError, Limits};
+use taskcell_wire::{CallError, HOST_PACKAGE, Limits};
 use wasmtime::component::Linker;
 
 use crate::error::{EngineError, one_line};
@@ -100,9 +100,7 @@ impl From<wasmtime::component::ResourceTableError> for Fault {
     }
 }
 
-/// The package, up to the interface's name.
-const PACKAGE: &str = "taskcell:host/";
-/// Its versions that are compatible with the one that is provided.
+/// The versions of [`HOST_PACKAGE`] that are compatible with the one that is provided.
 const VERSIONS: &str = "0.1.";
 
 type AddToLinker = fn(&mut Linker<State>) -> wasmtime::Result<()>;
@@ -129,7 +127,7 @@ const INTERFACES: [(&str, AddToLinker); 9] = [
 /// The interface of ours that an import names, if it does. A later patch of the same version counts: whether its functions are all
 /// there is found when a worker links it.
 fn find(import: &str) -> Option<AddToLinker> {
-    let (name, version) = import.strip_prefix(PACKAGE)?.split_once('@')?;
+    let (name, version) = import.strip_prefix(HOST_PACKAGE)?.split_once('@')?;
     let (_, add) = INTERFACES.iter().find(|(interface, _)| *interface == name)?;
     version.starts_with(VERSIONS).then_some(*add)
 }
