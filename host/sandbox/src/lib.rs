@@ -63,7 +63,7 @@ pub use inherited::{InheritError, take_inherited};
 pub use layer::{Applied, Layer, LayerState, Strictness};
 pub use limits::Limits;
 pub use memfd::{MappedBytes, MemfdError, seal, sealed_memfd, writable_memfd};
-pub use memory::{SharedPage, SharedPageError};
+pub use memory::{SharedMemory, SharedMemoryError};
 pub use namespaces::Namespaces;
 pub use policy::{Answer, Check, Operand, Policy, Role, Rule, WorkerUid, directory_table, policy_table};
 pub use process::{Child, ProcessError, Termination};

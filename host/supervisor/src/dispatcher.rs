@@ -30,6 +30,7 @@ use crate::error::{Error, TaskError};
 use crate::inbound;
 use crate::input::Wants;
 use crate::link::{Link, Received};
+use crate::listener::Listener;
 use crate::pulse::Looks;
 use crate::sink::Sink;
 use crate::status::TaskStatus;
@@ -82,6 +83,10 @@ pub(crate) struct Dispatcher {
     pub(crate) epoll: OwnedFd,
     clock: Clock,
     looks: Looks,
+    /// Whose calls are looked for in shared memory.
+    pub(crate) listener: Listener,
+    /// Space for a call from there.
+    pub(crate) laid: Vec<u8>,
     pub(crate) failure: Option<Failure>,
     /// What the first worker that could not get ready failed at.
     pub(crate) boot_failure: Option<BootFailure>,
@@ -140,6 +145,8 @@ impl Dispatcher {
             epoll,
             clock: Clock::new(),
             looks: Looks::new(),
+            listener: Listener::new(crate::pool::cpu_count().get()),
+            laid: Vec::new(),
             failure: None,
             boot_failure: None,
         })
@@ -250,21 +257,18 @@ impl Dispatcher {
 
     /// Waits until something happens, at most `wait`, and handles it. Whether the eventfd rang.
     pub(crate) fn turn(&mut self, wait: Option<Duration>) -> bool {
-        let due = self.broker.next_tick().map(|at| Duration::from_nanos(at.since(self.now()).0));
-        let look = (!self.links.is_empty()).then(|| self.looks.wait());
-        let wait = [wait, due, look].into_iter().flatten().min();
-        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS];
-        let waited = epoll::wait(&self.epoll, &mut events[..], wait.map(timespec).as_ref());
-        self.clock.waited(wait);
-        // An interrupted wait, as by a stop of this process, is a turn in which nothing happened: before any moment counts as passed, what has
-        // arrived meanwhile is read.
-        let Ok(count) = waited else { return false };
-        let mut rang = false;
-        for event in events.iter().take(count) {
-            match event.data.u64() {
-                WAKE => rang = true,
-                id => self.socket_ready(WorkerId(id), event.flags),
-            }
+        let mut calls = self.listener.look(&self.links);
+        let rang = if calls.is_empty() {
+            let slept = self.sleep(wait, &mut calls);
+            // An interrupted wait, as by a stop of this process, is a turn in which nothing happened: before any moment counts as passed, what
+            // has arrived meanwhile is read.
+            let Some(rang) = slept else { return false };
+            rang
+        } else {
+            false
+        };
+        for id in calls {
+            self.call_laid(id);
         }
         if self.looks.is_due() {
             self.look();
@@ -276,11 +280,58 @@ impl Dispatcher {
         rang
     }
 
+    /// Waits for sockets, unless a call lies in shared memory, and handles what is ready. Whether the eventfd rang; `None` if the wait was
+    /// interrupted.
+    fn sleep(&mut self, wait: Option<Duration>, calls: &mut Vec<WorkerId>) -> Option<bool> {
+        let due = self.broker.next_tick().map(|at| Duration::from_nanos(at.since(self.now()).0));
+        let look = (!self.links.is_empty()).then(|| self.looks.wait());
+        *calls = self.listener.sleep(&self.links);
+        let wait = if calls.is_empty() { [wait, due, look].into_iter().flatten().min() } else { Some(Duration::ZERO) };
+        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS];
+        let waited = epoll::wait(&self.epoll, &mut events[..], wait.map(timespec).as_ref());
+        self.clock.waited(wait);
+        self.listener.wake(&self.links);
+        let count = waited.ok()?;
+        let mut rang = false;
+        for event in events.iter().take(count) {
+            match event.data.u64() {
+                WAKE => rang = true,
+                id => self.socket_ready(WorkerId(id), event.flags),
+            }
+        }
+        Some(rang)
+    }
+
+    /// Handles a call that lies in shared memory.
+    fn call_laid(&mut self, id: WorkerId) {
+        let Some(mut link) = self.links.remove(&id) else { return };
+        match inbound::laid(self, id, &mut link) {
+            Ok(()) => {
+                self.links.insert(id, link);
+                self.perform();
+                // One that was answered looks no longer.
+                if !self.listener.is_patient()
+                    && let Some(link) = self.links.get_mut(&id)
+                {
+                    link.answer_by_socket();
+                }
+            }
+            Err(violation) => self.violated(id, link, violation),
+        }
+    }
+
+    /// A worker broke the protocol. Its socket's end is its end.
+    fn violated(&mut self, id: WorkerId, mut link: Link, violation: broker::Violation) {
+        link.kill(format!("because {violation}"));
+        self.broker.violated(self.now(), id, violation);
+        self.end(id, link);
+    }
+
     /// Kills workers that have a task and stand still.
     fn look(&mut self) {
         for (id, link) in &mut self.links {
             let at_work = link.ready && self.broker.is_at_work(*id);
-            if link.pulse.look(at_work, page::beats(&link.page)) {
+            if link.pulse.look(at_work, page::beats(&link.memory)) {
                 link.kill("because it stood still with a task to run; was it stopped?".into());
             }
         }
@@ -306,11 +357,11 @@ impl Dispatcher {
                     }
                     Received::Bytes | Received::Last => {}
                 }
-                if let Err(violation) = inbound::frames(self, id, &mut link) {
-                    link.kill(format!("because {violation}"));
-                    self.broker.violated(self.now(), id, violation);
-                    ended = true;
-                    break;
+                // What was laid was laid before what was just received was sent.
+                let handled = inbound::laid(self, id, &mut link).and_then(|()| inbound::frames(self, id, &mut link));
+                if let Err(violation) = handled {
+                    self.violated(id, link, violation);
+                    return self.carry_out();
                 }
                 if received == Received::Last {
                     break;
@@ -318,19 +369,24 @@ impl Dispatcher {
             }
         }
         if ended {
-            // Gone, or about to be: its process is reaped here.
-            let _ = epoll::delete(&self.epoll, link.socket());
-            let (pid, running, wanting) = (link.pid(), page::running(&link.page), link.wanting);
-            let death = link.end();
-            if wanting {
-                self.broker.could_not_start(self.now(), id, &death);
-            } else {
-                self.broker.worker_gone(self.now(), id, pid, death, running);
-            }
+            self.end(id, link);
         } else {
             self.links.insert(id, link);
         }
         self.carry_out();
+    }
+
+    /// A worker is gone, or about to be: its process is reaped here.
+    fn end(&mut self, id: WorkerId, link: Link) {
+        let _ = epoll::delete(&self.epoll, link.socket());
+        self.listener.gone(id);
+        let (pid, running, wanting) = (link.pid(), page::running(&link.memory), link.wanting);
+        let death = link.end();
+        if wanting {
+            self.broker.could_not_start(self.now(), id, &death);
+        } else {
+            self.broker.worker_gone(self.now(), id, pid, death, running);
+        }
     }
 
     /// Ends the pool: every task that waits or runs ends with it.

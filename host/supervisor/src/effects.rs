@@ -69,7 +69,7 @@ impl Dispatcher {
             }
             Effect::Stop(worker, chunk) => {
                 if let Some(link) = self.links.get(&worker) {
-                    page::ask_to_stop(&link.page, chunk);
+                    page::ask_to_stop(&link.memory, chunk);
                 }
             }
             Effect::Retire(worker) => {
@@ -113,7 +113,14 @@ impl Dispatcher {
 
     fn reply(&mut self, worker: WorkerId, call: CallId, result: Result<Reply<'static>, CallError>) {
         let Some(link) = self.links.get_mut(&worker) else { return };
-        let Err(error) = encode(&ToWorker::Reply(call, result), link.cap, link.out()) else { return };
+        self.listener.answered(worker);
+        let alone = !link.has_out();
+        let Err(error) = encode(&ToWorker::Reply(call, result), link.cap, link.out()) else {
+            if alone {
+                link.answer_nearby(call);
+            }
+            return;
+        };
         // The broker keeps its answers below a frame's cap; were one over it, its caller is told instead of kept waiting.
         let told = Err(CallError::Quota(format!("an answer that fits a frame: {error}")));
         let _ = encode(&ToWorker::Reply(call, told), link.cap, link.out());

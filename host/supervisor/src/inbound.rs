@@ -9,12 +9,35 @@ use taskcell_sandbox::Strictness;
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::limits::EXPLANATION_BYTES;
 use taskcell_wire::{ChunkId, Encoding, FromWorker, Outcome, OutcomeReader, OutcomeWriter, WorkerId, codec};
+use taskcell_worker::mailbox;
 
 use crate::delivery::{Block, Printed};
 use crate::dispatcher::Dispatcher;
 use crate::link::Link;
 
-/// Handles every whole frame that arrived.
+/// Handles the call that the worker laid in shared memory, if there is one. It was laid there after all that went over the socket had been
+/// handled, and before anything that came over the socket since.
+pub(crate) fn laid(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link) -> Result<(), Violation> {
+    let mut frames = std::mem::take(&mut dispatcher.laid);
+    let result = match mailbox::take_call(&link.memory, &mut frames) {
+        false => Ok(()),
+        true => every(dispatcher, id, link, &frames),
+    };
+    dispatcher.laid = frames;
+    result
+}
+
+fn every(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, mut frames: &[u8]) -> Result<(), Violation> {
+    while !frames.is_empty() {
+        let (frame, rest) = codec::first_frame(frames).map_err(|_| Violation::Malformed)?;
+        let received = codec::decode::<FromWorker<'_>>(frame).map_err(|_| Violation::Malformed)?;
+        message(dispatcher, id, link, received, true)?;
+        frames = rest;
+    }
+    Ok(())
+}
+
+/// Handles every whole frame that arrived over the socket.
 pub(crate) fn frames(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link) -> Result<(), Violation> {
     let mut received = std::mem::replace(&mut link.received, taskcell_wire::FrameBuffer::new(0));
     let result = loop {
@@ -25,7 +48,7 @@ pub(crate) fn frames(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link)
                 Err(_) => break Err(Violation::Malformed),
                 Ok(received_message) => {
                     let is_ready = matches!(received_message, FromWorker::Ready(_));
-                    if let Err(violation) = message(dispatcher, id, link, received_message) {
+                    if let Err(violation) = message(dispatcher, id, link, received_message, false) {
                         break Err(violation);
                     }
                     if is_ready {
@@ -39,7 +62,14 @@ pub(crate) fn frames(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link)
     result
 }
 
-fn message(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, message: FromWorker<'_>) -> Result<(), Violation> {
+/// `nearby`: it came through shared memory, where its answer may go too.
+fn message(
+    dispatcher: &mut Dispatcher,
+    id: WorkerId,
+    link: &mut Link,
+    message: FromWorker<'_>,
+    nearby: bool,
+) -> Result<(), Violation> {
     match message {
         FromWorker::Ready(_) if link.ready => Err(Violation::OutOfTurn),
         FromWorker::Ready(_) => {
@@ -80,7 +110,11 @@ fn message(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, message: 
             }
             Ok(())
         }
-        FromWorker::Call(call, body) => dispatcher.broker.call(dispatcher.now(), id, call, body),
+        FromWorker::Call(call, body) => {
+            link.laid = nearby.then_some(call);
+            dispatcher.listener.called(id, link);
+            dispatcher.broker.call(dispatcher.now(), id, call, body)
+        }
         FromWorker::Tell(tell) => dispatcher.broker.tell(dispatcher.now(), id, tell),
     }
 }

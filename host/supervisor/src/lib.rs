@@ -43,6 +43,7 @@ mod init;
 mod input;
 mod lead;
 mod link;
+mod listener;
 mod map;
 mod mapping;
 mod pool;

@@ -1,12 +1,14 @@
-//! One worker as the dispatcher sees it: its process, its socket, its page, and bytes under way in both directions.
+//! One worker as the dispatcher sees it: its process, its socket, the memory they share, and bytes under way in both directions.
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
-use taskcell_sandbox::{Child, Role, SharedPage, SpawnOptions, Stderr, Strictness, Termination};
+use taskcell_sandbox::{Child, Role, SharedMemory, SpawnOptions, Stderr, Strictness, Termination};
+use taskcell_wire::call::CallId;
 use taskcell_wire::{ChunkId, FrameBuffer, Limits, limits};
+use taskcell_worker::mailbox;
 
 use crate::boot::Plan;
 use crate::error::Error;
@@ -17,8 +19,10 @@ use crate::pulse::Pulse;
 pub(crate) struct Link {
     child: Child,
     socket: OwnedFd,
-    pub(crate) page: SharedPage,
+    pub(crate) memory: SharedMemory,
     pub(crate) received: FrameBuffer,
+    /// The call that was taken out of shared memory, to be answered there if nothing goes over the socket before.
+    pub(crate) laid: Option<CallId>,
     /// Frames to send; `sent` bytes of them are gone.
     out: Vec<u8>,
     sent: usize,
@@ -60,7 +64,7 @@ impl Link {
     pub(crate) fn spawn(plan: &Plan, strictness: Strictness) -> Result<Self, Error> {
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         let code = plan.code().try_clone().map_err(Error::System)?;
-        let (page, given) = SharedPage::create().map_err(|error| Error::System(std::io::Error::other(error)))?;
+        let (memory, given) = SharedMemory::create().map_err(|error| Error::System(std::io::Error::other(error)))?;
         let mut options = SpawnOptions::new(Role::Worker, strictness, vec![theirs, code, given]);
         // The user's terminal is no place for a process that may be an attacker's.
         options.stderr = Stderr::Null;
@@ -68,8 +72,9 @@ impl Link {
         Ok(Self {
             child,
             socket: ours,
-            page,
+            memory,
             received: FrameBuffer::new(limits::BOOT_FRAME),
+            laid: None,
             out: plan.frame.to_vec(),
             sent: 0,
             full: false,
@@ -107,9 +112,29 @@ impl Link {
         self.full
     }
 
+    /// What is to be sent is the answer to `call` and nothing else: lays it in shared memory, if it is looked for there.
+    pub(crate) fn answer_nearby(&mut self, call: CallId) {
+        if self.laid == Some(call) {
+            self.laid = None;
+            if mailbox::answer(&self.memory, &self.out) {
+                self.out.clear();
+            }
+        }
+    }
+
+    /// The answer to the call that was laid, if there is one without an answer, will go over the socket.
+    pub(crate) fn answer_by_socket(&mut self) {
+        if self.laid.take().is_some() {
+            mailbox::answer_by_socket(&self.memory);
+        }
+    }
+
     /// Sends what the socket takes now. A worker that is gone shows at the next read.
     pub(crate) fn send(&mut self) {
         self.full = false;
+        if self.has_out() {
+            self.answer_by_socket();
+        }
         while let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) {
             match send(&self.socket, rest, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(count) => self.sent += count,

@@ -51,6 +51,17 @@ pub fn decode<'a, M: Deserialize<'a>>(frame: &'a [u8]) -> Result<M, WireError> {
     if rest.is_empty() { Ok(message) } else { Err(WireError::Malformed("trailing bytes")) }
 }
 
+/// The message bytes of the first of the frames that `bytes` are, and the frames behind it.
+///
+/// # Errors
+/// [`WireError::Malformed`] if they are less than one.
+pub fn first_frame(bytes: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
+    let half = WireError::Malformed("half a frame");
+    let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else { return Err(half) };
+    let length = usize::try_from(u32::from_le_bytes(*header)).unwrap_or(usize::MAX);
+    rest.split_at_checked(length).ok_or(half)
+}
+
 /// Bytes that arrived and were not handled yet.
 #[derive(Debug)]
 pub struct FrameBuffer {
@@ -195,6 +206,18 @@ mod tests {
         let error = encode(&vec![0u8; 64], 10, &mut out).unwrap_err();
         assert_eq!(error, WireError::MessageTooLong { length: 65, cap: 10 });
         assert_eq!(out, [1, 2, 3]);
+    }
+
+    #[test]
+    fn frames_are_taken_off_one_by_one() {
+        let mut bytes = Vec::new();
+        encode(&7u8, 10, &mut bytes).unwrap();
+        encode(&8u8, 10, &mut bytes).unwrap();
+        let (first, rest) = first_frame(&bytes).unwrap();
+        assert_eq!((first, first_frame(rest)), (&[7][..], Ok((&[8][..], &[][..]))));
+        for cut in 0..rest.len() {
+            assert!(first_frame(&rest[..cut]).is_err(), "{cut}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use taskcell_engine::{EngineError, Guest, GuestOptions};
-use taskcell_sandbox::{Applied, LayerState, Policy, Role, SharedPage, Strictness, Unconfined, WorkerUid, take_inherited};
+use taskcell_sandbox::{Applied, LayerState, Policy, Role, SharedMemory, Strictness, Unconfined, WorkerUid, take_inherited};
 use taskcell_wire::{
     Boot, FrameBuffer, FromWorker, Grants, LayerReport, PROTOCOL_VERSION, Ready, ToWorker, WireError, codec, limits,
 };
@@ -30,7 +30,7 @@ pub fn worker() -> Result<(), WorkerError> {
     let (Some(socket), Some(code), Some(page)) = (inherited.next(), inherited.next(), inherited.next()) else {
         return Err(WorkerError::OutOfTurn);
     };
-    let page = Arc::new(SharedPage::map(page)?);
+    let page = Arc::new(SharedMemory::map(page)?);
     // Until Boot says more, only a failure can be sent.
     let mut outbox = Arc::new(Outbox::new(socket, limits::BOOT_FRAME, 0, false));
     let socket = outbox.socket().try_clone().map_err(WorkerError::Duplicate)?;
@@ -75,14 +75,14 @@ fn get_ready(
     code: OwnedFd,
     outbox: &Arc<Outbox>,
     inbox: Arc<Inbox>,
-    page: Arc<SharedPage>,
+    page: Arc<SharedMemory>,
 ) -> Result<RunLoop, WorkerError> {
     let stop = Arc::new(TaskStop::new(Arc::clone(&page)));
     let strictness = if boot.strict { Strictness::Required } else { Strictness::BestEffort };
     let policy = policy(strictness, &boot.grants)?;
     let send_printed = boot.send_printed;
     let calls = boot.interface.makes_calls() || boot.grants.stdin;
-    let caller = Arc::new(Caller::new(Arc::clone(outbox), Arc::clone(&inbox), Arc::clone(&stop)));
+    let caller = Arc::new(Caller::new(Arc::clone(outbox), Arc::clone(&inbox), Arc::clone(&stop), Arc::clone(&page)));
     let options = GuestOptions {
         interface: boot.interface,
         limits: boot.limits,
@@ -98,8 +98,9 @@ fn get_ready(
     let locked = Unconfined.lock_files(&policy)?;
     guest.start_threads()?;
     let watch = Watch::start(guest.ticker(), Arc::clone(outbox), Arc::clone(&page))?;
-    // The first reading of the clock looks for the kernel's page of code, with a call that goes.
+    // The first reading of the clock, and of the processor's number, looks for the kernel's page of code, with a call that goes.
     let _ = now();
+    let _ = rustix::thread::sched_getcpu();
     let confined = locked.lock_syscalls(&policy)?;
     stop.set_deadline(Some(now().saturating_add(WARM_UP_NS)));
     watch.busy();

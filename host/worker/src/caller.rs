@@ -1,20 +1,23 @@
 //! A guest's call, from the main thread to the broker and back.
 //!
 //! The thread that runs the guest writes the call and reads the answer itself: a hop to another thread would cost as much again as
-//! the way to the supervisor. Results of tasks that ended before leave first, so the supervisor knows which task makes the call.
+//! the way to the supervisor. Results of tasks that ended before leave first, so the supervisor knows which task makes the call. A
+//! supervisor that listens is called through shared memory ([`crate::mailbox`]).
 //!
 //! A call ends with its answer. A cancelled task's call is answered by the broker, at once; a task that runs over its time in a call gives it
 //! up ([`Tell::Abandon`]) and is stopped when that was answered.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use taskcell_engine::{Answer, Port, PortError, StopReason};
+use taskcell_sandbox::SharedMemory;
 use taskcell_wire::call::{Call, CallId, Tell};
 use taskcell_wire::{CallError, FromWorker, ToWorker, WireError, codec};
 
 use crate::error::WorkerError;
 use crate::inbox::{Inbox, Wait};
+use crate::mailbox;
 use crate::outbox::Outbox;
 use crate::stop::TaskStop;
 use crate::watch::Watch;
@@ -28,18 +31,39 @@ pub struct Caller {
     /// Set once the watch thread runs; before that, only the guest's start functions could make a call.
     watch: OnceLock<Arc<Watch>>,
     next: AtomicU64,
+    memory: Arc<SharedMemory>,
+    /// The last answer that came through it.
+    answered: Mutex<Vec<u8>>,
 }
 
 impl Caller {
-    /// Calls over the outbox's socket.
+    /// Calls over the outbox's socket, or through `memory`.
     #[must_use]
-    pub fn new(outbox: Arc<Outbox>, inbox: Arc<Inbox>, stop: Arc<TaskStop>) -> Self {
-        Self { outbox, inbox, stop, watch: OnceLock::new(), next: AtomicU64::new(0) }
+    pub fn new(outbox: Arc<Outbox>, inbox: Arc<Inbox>, stop: Arc<TaskStop>, memory: Arc<SharedMemory>) -> Self {
+        Self { outbox, inbox, stop, watch: OnceLock::new(), next: AtomicU64::new(0), memory, answered: Mutex::default() }
     }
 
     /// Tasks may come, and `watch` looks after the guest.
     pub fn start(&self, watch: Arc<Watch>) {
         let _ = self.watch.set(watch);
+    }
+
+    /// The answer to a call that was laid in shared memory, wherever it comes.
+    fn answer_nearby(&self, id: CallId, answer: &mut dyn FnMut(Answer<'_>)) -> Result<(), PortError> {
+        let mut frame = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        if !mailbox::await_answer(&self.memory, &mut frame) {
+            return self.answer(id, answer);
+        }
+        let (message, _) = codec::first_frame(&frame).map_err(gone)?;
+        match codec::decode::<ToWorker<'_>>(message).map_err(gone)? {
+            ToWorker::Reply(of, result) if of == id => {
+                answer(result);
+                Ok(())
+            }
+            ToWorker::Reply(..) | ToWorker::Run(_) | ToWorker::Recall(..) | ToWorker::Boot(_) | ToWorker::Shutdown => {
+                Err(gone(WorkerError::OutOfTurn))
+            }
+        }
     }
 
     /// Reads until the answer is there. Over the task's time the call is given up, and the answer to that is read all the same: it
@@ -86,17 +110,17 @@ impl Port for Caller {
             return Ok(());
         };
         let id = CallId(self.next.fetch_add(1, Ordering::Relaxed));
-        match self.outbox.send(&FromWorker::Call(id, call.clone())) {
-            Ok(()) => {}
+        let laid = match self.outbox.call(&FromWorker::Call(id, call.clone()), |frames| mailbox::call(&self.memory, frames)) {
+            Ok(laid) => laid,
             Err(WorkerError::Wire(WireError::MessageTooLong { length, cap })) => {
                 answer(Err(CallError::Quota(format!("a call of {length} bytes; the most is {cap}"))));
                 return Ok(());
             }
             Err(error) => return Err(gone(error)),
-        }
+        };
         // The guest stands still: nobody has to look after it.
         watch.idle();
-        let result = self.answer(id, answer);
+        let result = if laid { self.answer_nearby(id, answer) } else { self.answer(id, answer) };
         watch.busy();
         result
     }

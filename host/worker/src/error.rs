@@ -1,7 +1,7 @@
 //! Why a worker or a compile child ends early. The supervisor is told before, where the socket still works.
 
 use taskcell_engine::EngineError;
-use taskcell_sandbox::{ConfineError, InheritError, MemfdError, SharedPageError};
+use taskcell_sandbox::{ConfineError, InheritError, MemfdError, SharedMemoryError};
 use taskcell_wire::WireError;
 use taskcell_wire::from_worker::BootFailure;
 
@@ -13,7 +13,7 @@ pub enum WorkerError {
     Inherit(#[from] InheritError),
     /// The shared page could not be mapped.
     #[error("{0}")]
-    Page(#[from] SharedPageError),
+    Page(#[from] SharedMemoryError),
     /// A memory file could not be mapped.
     #[error("{0}")]
     Memfd(#[from] MemfdError),

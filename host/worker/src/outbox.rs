@@ -29,6 +29,8 @@ pub struct Outbox {
 struct Waiting {
     /// Whole frames.
     frames: Vec<u8>,
+    /// Whether something went over the socket after the last call: the supervisor has perhaps not read it.
+    unread: bool,
     outcomes: OutcomeWriter,
     chunk: ChunkId,
     /// The place of the first outcome that is not in a frame yet.
@@ -49,6 +51,7 @@ impl Outbox {
     pub fn new(socket: OwnedFd, cap: u64, print_limit: u64, send_printed: bool) -> Self {
         let waiting = Waiting {
             frames: Vec::new(),
+            unread: true,
             outcomes: OutcomeWriter::default(),
             chunk: ChunkId(0),
             first: 0,
@@ -113,6 +116,25 @@ impl Outbox {
         self.write(&mut waiting)
     }
 
+    /// Sends all that waits, and then a call: by `lay` if it takes them and the supervisor has read all before it, else over the socket.
+    /// Whether `lay` took them. A call ends with its answer, so when there is another one the supervisor has read this one.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn call(&self, call: &FromWorker<'_>, lay: impl FnOnce(&[u8]) -> bool) -> Result<bool, WorkerError> {
+        let mut waiting = self.lock();
+        waiting.frame()?;
+        let cap = waiting.cap;
+        encode(call, cap, &mut waiting.frames)?;
+        if !waiting.unread && lay(&waiting.frames) {
+            waiting.frames.clear();
+            return Ok(true);
+        }
+        self.write(&mut waiting)?;
+        waiting.unread = false;
+        Ok(false)
+    }
+
     /// Adds something of the running task's that has no hurry.
     pub fn tell(&self, tell: &Tell<'_>) {
         let mut waiting = self.lock();
@@ -138,6 +160,7 @@ impl Outbox {
     }
 
     fn write(&self, waiting: &mut Waiting) -> Result<(), WorkerError> {
+        waiting.unread |= !waiting.frames.is_empty();
         let mut rest = waiting.frames.as_slice();
         while !rest.is_empty() {
             match rustix::io::write(&self.socket, rest) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use taskcell_engine::Guest;
-use taskcell_sandbox::SharedPage;
+use taskcell_sandbox::SharedMemory;
 use taskcell_wire::{ItemReader, Outcome, Run, ToWorker, codec};
 
 use crate::error::WorkerError;
@@ -29,7 +29,7 @@ pub struct RunLoop {
     /// The watch thread.
     pub watch: Arc<Watch>,
     /// What the supervisor can see while a task runs.
-    pub page: Arc<SharedPage>,
+    pub page: Arc<SharedMemory>,
 }
 
 impl RunLoop {

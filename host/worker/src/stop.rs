@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::time::{ClockId, clock_gettime};
 use taskcell_engine::{Stop, StopReason};
-use taskcell_sandbox::SharedPage;
+use taskcell_sandbox::SharedMemory;
 use taskcell_wire::ChunkId;
 
 use crate::page;
@@ -21,7 +21,7 @@ pub fn now() -> u64 {
 /// The running task's bounds. Written by the main thread, read where the guest looks up.
 #[derive(Debug)]
 pub struct TaskStop {
-    page: Arc<SharedPage>,
+    page: Arc<SharedMemory>,
     /// The running chunk plus one; 0: none.
     chunk: AtomicU64,
     /// In nanoseconds of [`now`]; 0: none.
@@ -31,7 +31,7 @@ pub struct TaskStop {
 impl TaskStop {
     /// Nothing runs.
     #[must_use]
-    pub fn new(page: Arc<SharedPage>) -> Self {
+    pub fn new(page: Arc<SharedMemory>) -> Self {
         Self { page, chunk: AtomicU64::new(0), deadline: AtomicU64::new(0) }
     }
 
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_task_stops_for_its_deadline_or_its_cancellation() {
-        let (page, _fd) = SharedPage::create().unwrap();
+        let (page, _fd) = SharedMemory::create().unwrap();
         let page = Arc::new(page);
         let stop = TaskStop::new(Arc::clone(&page));
         stop.set_chunk(Some(ChunkId(4)));

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use taskcell_engine::Ticker;
-use taskcell_sandbox::SharedPage;
+use taskcell_sandbox::SharedMemory;
 
 use crate::error::WorkerError;
 use crate::outbox::Outbox;
@@ -37,7 +37,7 @@ impl Watch {
     ///
     /// # Errors
     /// [`WorkerError::Watch`] or [`WorkerError::Thread`].
-    pub fn start(ticker: Ticker, outbox: Arc<Outbox>, page: Arc<SharedPage>) -> Result<Arc<Self>, WorkerError> {
+    pub fn start(ticker: Ticker, outbox: Arc<Outbox>, page: Arc<SharedMemory>) -> Result<Arc<Self>, WorkerError> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(WorkerError::Watch)?;
         let watch = Arc::new(Self { busy: AtomicBool::new(false), asleep: AtomicBool::new(false), wake });
         let shared = Arc::clone(&watch);
@@ -66,7 +66,7 @@ impl Watch {
         self.busy.store(false, Ordering::Relaxed);
     }
 
-    fn run(&self, ticker: &Ticker, outbox: &Outbox, page: &SharedPage) {
+    fn run(&self, ticker: &Ticker, outbox: &Outbox, page: &SharedMemory) {
         let mut looks = 0;
         loop {
             let busy = self.busy.load(Ordering::SeqCst);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, renameat, unlinkat};
 use taskcell_sandbox::{
-    Confined, LayerState, MappedBytes, Policy, Role, SharedPage, Strictness, Unconfined, take_inherited, writable_memfd,
+    Confined, LayerState, MappedBytes, Policy, Role, SharedMemory, Strictness, Unconfined, take_inherited, writable_memfd,
 };
 
 use crate::{forbidden, refusals, startup};
@@ -236,10 +236,10 @@ fn directories(stage: &mut Stage, base: &str) {
 }
 
 fn page(stage: &mut Stage) {
-    let page = SharedPage::map(stage.extra()).unwrap();
+    let page = SharedMemory::map(stage.extra()).unwrap();
     stage.confine();
-    assert_eq!(page.slot(0).load(Ordering::Acquire), 41);
-    page.slot(8).store(42, Ordering::Release);
+    assert_eq!(page.word(0).load(Ordering::Acquire), 41);
+    page.word(8).store(42, Ordering::Release);
     stage.say("stored");
 }
 

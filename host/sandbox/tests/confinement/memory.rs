@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 
-use taskcell_sandbox::{MappedBytes, MemfdError, SharedPage, SharedPageError, Termination, seal, sealed_memfd, writable_memfd};
+use taskcell_sandbox::{
+    MappedBytes, MemfdError, SharedMemory, SharedMemoryError, Termination, seal, sealed_memfd, writable_memfd,
+};
 
 use crate::Case;
 use crate::child::Puppet;
@@ -56,19 +58,19 @@ fn a_child_reads_a_sealed_memfd() {
 }
 
 fn a_shared_page_is_seen_by_both_sides() {
-    let (page, fd) = SharedPage::create().unwrap();
-    page.slot(0).store(41, Ordering::Release);
+    let (page, fd) = SharedMemory::create().unwrap();
+    page.word(0).store(41, Ordering::Release);
     let mut child = Puppet::worker_with("page", fd);
     child.expect("stored");
-    assert_eq!(page.slot(8).load(Ordering::Acquire), 42);
+    assert_eq!(page.word(8).load(Ordering::Acquire), 42);
     // Beyond the end it begins again.
-    assert_eq!(page.slot(SharedPage::SLOTS).load(Ordering::Acquire), 41);
-    assert_eq!(page.slot(usize::MAX).load(Ordering::Acquire), 0);
+    assert_eq!(page.word(SharedMemory::WORDS).load(Ordering::Acquire), 41);
+    assert_eq!(page.word(usize::MAX).load(Ordering::Acquire), 0);
     assert_eq!(child.end(), Termination::Exited(0));
 }
 
 fn a_shared_page_cannot_shrink() {
-    let (_page, fd) = SharedPage::create().unwrap();
+    let (_page, fd) = SharedMemory::create().unwrap();
     let file = File::from(fd);
     assert!(file.set_len(0).is_err());
     assert!(file.set_len(1 << 20).is_err());
@@ -77,9 +79,9 @@ fn a_shared_page_cannot_shrink() {
 fn only_sealed_pages_are_mapped() {
     let unsealed = File::from(writable_memfd("test").unwrap());
     unsealed.set_len(4096).unwrap();
-    assert!(matches!(SharedPage::map(unsealed.into()), Err(SharedPageError::NotSealed)));
+    assert!(matches!(SharedMemory::map(unsealed.into()), Err(SharedMemoryError::NotSealed)));
     let short = sealed_memfd("test", b"short").unwrap();
-    assert!(matches!(SharedPage::map(short), Err(SharedPageError::WrongSize(5))));
+    assert!(matches!(SharedMemory::map(short), Err(SharedMemoryError::WrongSize(5))));
     let file = File::open("/proc/self/exe").unwrap();
-    assert!(matches!(SharedPage::map(file.into()), Err(SharedPageError::Seals(_))));
+    assert!(matches!(SharedMemory::map(file.into()), Err(SharedMemoryError::Seals(_))));
 }

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use taskcell_engine::{Guest, GuestOptions};
-use taskcell_sandbox::{SharedPage, sealed_memfd};
+use taskcell_sandbox::{SharedMemory, sealed_memfd};
 use taskcell_wire::{
     ChunkId, Encoding, FrameBuffer, FromWorker, Grants, Isolation, ItemWriter, Limits, Outcome, OutcomeReader, Run, Stream,
     TaskIndex, ToWorker, codec, encode,
@@ -61,7 +61,7 @@ pub(crate) struct Stage {
     /// Not closed by itself: see [`Setting::watched`].
     socket: ManuallyDrop<OwnedFd>,
     buffer: FrameBuffer,
-    pub(crate) page: SharedPage,
+    pub(crate) page: SharedMemory,
     worker: JoinHandle<Result<(), WorkerError>>,
     next: u64,
 }
@@ -73,17 +73,17 @@ fn pair() -> (OwnedFd, OwnedFd) {
 impl Stage {
     pub(crate) fn set(compiled: &'static Compiled, setting: Setting) -> Self {
         let (ours, theirs) = pair();
-        let (page, page_fd) = SharedPage::create().unwrap();
+        let (page, page_fd) = SharedMemory::create().unwrap();
         // As in `boot.rs`, without confinement, Ready and what leads to it.
         let worker = std::thread::spawn(move || {
             let limits = Limits { log_bytes: setting.log_bytes, ..limits() };
             let cap = limits.frame_bytes();
-            let page = Arc::new(SharedPage::map(page_fd).unwrap());
+            let page = Arc::new(SharedMemory::map(page_fd).unwrap());
             let outbox = Arc::new(Outbox::new(theirs, cap, limits.log_bytes, setting.send_printed));
             let stop = Arc::new(TaskStop::new(Arc::clone(&page)));
             let socket = outbox.socket().try_clone().unwrap();
             let inbox = Arc::new(Inbox::new(socket, FrameBuffer::new(cap)));
-            let caller = Arc::new(Caller::new(Arc::clone(&outbox), Arc::clone(&inbox), Arc::clone(&stop)));
+            let caller = Arc::new(Caller::new(Arc::clone(&outbox), Arc::clone(&inbox), Arc::clone(&stop), Arc::clone(&page)));
             let calls = compiled.interface.makes_calls();
             let options = GuestOptions {
                 interface: compiled.interface.clone(),
@@ -196,7 +196,7 @@ impl Stage {
     }
 
     /// Waits until the page says so.
-    pub(crate) fn wait_for(&self, says: impl Fn(&SharedPage) -> bool) {
+    pub(crate) fn wait_for(&self, says: impl Fn(&SharedMemory) -> bool) {
         let began = std::time::Instant::now();
         while !says(&self.page) {
             assert!(began.elapsed().as_secs() < 120, "the page never says so");
@@ -215,7 +215,7 @@ impl Stage {
     }
 
     /// Waits for the run loop's end; gives what it left in the page.
-    pub(crate) fn end_page(self) -> Result<SharedPage, WorkerError> {
+    pub(crate) fn end_page(self) -> Result<SharedMemory, WorkerError> {
         self.worker.join().unwrap().map(|()| self.page)
     }
 }

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use taskcell_sandbox::{Policy, Role, SharedPage, Strictness, Unconfined, take_inherited};
+use taskcell_sandbox::{Policy, Role, SharedMemory, Strictness, Unconfined, take_inherited};
 use taskcell_wire::{
     Boot, ChunkId, FrameBuffer, FromWorker, ItemReader, Outcome, OutcomeWriter, PROTOCOL_VERSION, Ready, Run, ToWorker, codec,
     encode, limits,
@@ -39,7 +39,7 @@ pub(crate) struct Double {
     pub(crate) code: OwnedFd,
     /// A worker closes it once it is mapped. An attacker would rather have it.
     pub(crate) page_file: OwnedFd,
-    pub(crate) page: SharedPage,
+    pub(crate) page: SharedMemory,
     buffer: FrameBuffer,
     /// It reads and writes single bytes.
     pub(crate) in_bytes: bool,
@@ -61,7 +61,7 @@ pub(crate) struct Place {
 pub(crate) fn main() -> ! {
     let mut inherited = take_inherited(INHERITED).unwrap().into_iter();
     let (socket, code, page_file) = (inherited.next().unwrap(), inherited.next().unwrap(), inherited.next().unwrap());
-    let page = SharedPage::map(page_file.try_clone().unwrap()).unwrap();
+    let page = SharedMemory::map(page_file.try_clone().unwrap()).unwrap();
     let mut double = Double {
         socket: socket.into(),
         code,

@@ -1,0 +1,145 @@
+//! Which workers' calls are looked for in shared memory, and for how long before the dispatcher sleeps.
+//!
+//! The failure that this prevents: a guest that makes many short calls waits for two wake-ups in each. A dispatcher that has just answered one looks
+//! for the next for a moment before it sleeps; how both sides keep from sleeping on a message is in [`taskcell_worker::mailbox`].
+//!
+//! Looking takes a processor that somebody else may need, so it is done only if it can pay: a worker that was answered runs, on another
+//! processor; not as many of them as there are processors; and not after looks that were in vain, except every now and then.
+
+use std::collections::BTreeMap;
+
+use taskcell_wire::WorkerId;
+use taskcell_worker::mailbox::{self, LOOK_NS};
+use taskcell_worker::stop::now;
+
+use crate::link::Link;
+
+/// A worker that made no call in so many sleeps of the dispatcher is no longer looked at; its next call goes over the socket.
+const SLEEPS: u32 = 100;
+/// Looks in vain double the number of occasions that are let pass, up to 2 to the power of this.
+const MOST_DOUBLINGS: u32 = 6;
+/// So many rounds of calls, then sockets have their turn.
+const ROUNDS: u32 = 64;
+
+/// Workers that call, and what looking for their calls brought.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    callers: BTreeMap<WorkerId, Caller>,
+    cpus: u32,
+    /// Rounds since sockets had their turn.
+    rounds: u32,
+    /// Looks in vain since one was not.
+    vain: u32,
+    /// Occasions to let pass.
+    pass: u32,
+}
+
+#[derive(Debug)]
+struct Caller {
+    /// Sleeps since its last call.
+    sleeps: u32,
+    /// Whether it was answered and is not known to wait for anything.
+    runs: bool,
+}
+
+impl Listener {
+    pub(crate) fn new(cpus: u32) -> Self {
+        Self { callers: BTreeMap::new(), cpus, rounds: 0, vain: 0, pass: 0 }
+    }
+
+    /// A worker made a call, by whichever way.
+    pub(crate) fn called(&mut self, id: WorkerId, link: &Link) {
+        self.callers.insert(id, Caller { sleeps: 0, runs: false });
+        mailbox::listen(&link.memory);
+    }
+
+    /// A worker's call was answered.
+    pub(crate) fn answered(&mut self, id: WorkerId) {
+        if let Some(caller) = self.callers.get_mut(&id) {
+            caller.runs = true;
+        }
+    }
+
+    pub(crate) fn gone(&mut self, id: WorkerId) {
+        self.callers.remove(&id);
+    }
+
+    /// Whether a worker may look for an answer that takes a while: there are processors enough for all that wait.
+    pub(crate) fn is_patient(&self) -> bool {
+        (self.callers.len() as u64) < u64::from(self.cpus)
+    }
+
+    /// Workers whose calls lie there, at once or after a look for some, if that may pay.
+    pub(crate) fn look(&mut self, links: &BTreeMap<WorkerId, Link>) -> Vec<WorkerId> {
+        if self.callers.is_empty() || self.rounds >= ROUNDS {
+            self.rounds = 0;
+            return Vec::new();
+        }
+        self.rounds += 1;
+        let here = self.there(links);
+        if !here.is_empty() || !self.may_pay(links) {
+            return here;
+        }
+        let until = now().saturating_add(LOOK_NS);
+        while now() < until {
+            let here = self.there(links);
+            if !here.is_empty() {
+                self.vain = 0;
+                return here;
+            }
+            std::hint::spin_loop();
+        }
+        self.vain = (self.vain + 1).min(MOST_DOUBLINGS);
+        self.pass = (1 << self.vain) - 1;
+        // Nobody called in time; the next occasion is after the next answer.
+        self.callers.values_mut().for_each(|caller| caller.runs = false);
+        Vec::new()
+    }
+
+    /// Before the dispatcher sleeps: nobody is looked at any more. Workers whose calls lie there all the same, so that it must not sleep.
+    pub(crate) fn sleep(&mut self, links: &BTreeMap<WorkerId, Link>) -> Vec<WorkerId> {
+        for id in self.callers.keys() {
+            if let Some(link) = links.get(id) {
+                mailbox::stop_listening(&link.memory);
+            }
+        }
+        let here = self.there(links);
+        if here.is_empty() {
+            self.callers.retain(|_, caller| {
+                caller.sleeps += 1;
+                caller.sleeps < SLEEPS
+            });
+        }
+        here
+    }
+
+    /// After the sleep.
+    pub(crate) fn wake(&mut self, links: &BTreeMap<WorkerId, Link>) {
+        self.rounds = 0;
+        for id in self.callers.keys() {
+            if let Some(link) = links.get(id) {
+                mailbox::listen(&link.memory);
+            }
+        }
+    }
+
+    fn there(&self, links: &BTreeMap<WorkerId, Link>) -> Vec<WorkerId> {
+        let calls = |id: &&WorkerId| links.get(id).is_some_and(|link| mailbox::has_call(&link.memory));
+        self.callers.keys().filter(calls).copied().collect()
+    }
+
+    fn may_pay(&mut self, links: &BTreeMap<WorkerId, Link>) -> bool {
+        let running = self.callers.iter().filter(|(_, caller)| caller.runs);
+        let elsewhere = |id: &WorkerId| links.get(id).is_some_and(|link| !mailbox::calls_from_here(&link.memory));
+        let (mut count, mut calls) = (0u32, false);
+        for (id, _) in running {
+            count += 1;
+            calls |= elsewhere(id);
+        }
+        if !calls || count >= self.cpus {
+            return false;
+        }
+        self.pass = self.pass.saturating_sub(1);
+        self.pass == 0
+    }
+}

@@ -1,0 +1,159 @@
+//! One call and its answer in shared memory, while the supervisor is awake.
+//!
+//! Over the socket a call costs two wake-ups, each several times what the broker needs to answer it. So a supervisor that expects
+//! calls listens for a few microseconds before it sleeps, and a worker whose call it will see waits for the answer as briefly. One place for a call
+//! is enough, since a guest stands still until it is answered. The road not taken: a ring for all messages; tasks and results travel
+//! many in a frame, and gain nothing from it.
+//!
+//! Invariants, and who keeps them:
+//! 1. Messages arrive in the order in which they were sent, as over one stream. A call is laid here only if all that went
+//!    over the socket before it was handled (`outbox.rs`), and answered here only if nothing was sent over the socket since.
+//! 2. Nobody sleeps while something lies here for it. Whoever goes to sleep says so and then looks once more; whoever lays
+//!    something looks then whether the other one sleeps, and takes it back to send it over the socket. Which of both happens is decided by
+//!    one compare-and-swap.
+//! 3. The other side may write anything at any time. Nothing is waited for without a bound, lengths are clamped, and what lies here is copied
+//!    before it is looked at.
+
+use std::sync::atomic::Ordering;
+
+use taskcell_sandbox::SharedMemory;
+
+use crate::stop::now;
+
+/// The longest call or answer, with its frame's header, in bytes. Longer ones go over the socket, where a wake-up is the smaller part.
+pub const MAILBOX_BYTES: usize = 28 * 1024;
+/// How long either side looks before it sleeps, in nanoseconds: about what a wake-up costs, so at worst it costs twice.
+pub const LOOK_NS: u64 = 20_000;
+
+/// Eight words are a cache line; the first two lines are `page.rs`'s.
+/// The length of the call that lies here; 0: none.
+const CALL: usize = 16;
+/// Where the caller ran, plus one.
+const CALLER_CPU: usize = 17;
+/// Where the supervisor listens, plus one; 0: it does not.
+const LISTENING: usize = 24;
+/// The answer's state, see [`OPEN`] and the others, or its length.
+const ANSWER: usize = 32;
+const CALL_BYTES: usize = 512;
+const ANSWER_BYTES: usize = 4096;
+const _: () = assert!(CALL_BYTES + MAILBOX_BYTES / 8 <= ANSWER_BYTES, "calls end where answers begin");
+const _: () = assert!(ANSWER_BYTES + MAILBOX_BYTES / 8 <= SharedMemory::WORDS, "answers end with the memory");
+
+/// The caller looks here for its answer.
+const OPEN: u64 = 0;
+/// The supervisor will send it over the socket.
+const SOCKET: u64 = u64::MAX;
+/// The caller looks at the socket only.
+const ASLEEP: u64 = u64::MAX - 1;
+
+/// The worker's side: lays `frames` for the supervisor. If not, they have to go over the socket.
+#[must_use]
+pub fn call(memory: &SharedMemory, frames: &[u8]) -> bool {
+    memory.word(CALLER_CPU).store(cpu(), Ordering::Relaxed);
+    if frames.is_empty() || frames.len() > MAILBOX_BYTES || memory.word(LISTENING).load(Ordering::Relaxed) == 0 {
+        return false;
+    }
+    write(memory, CALL_BYTES, frames);
+    memory.word(ANSWER).store(OPEN, Ordering::Relaxed);
+    let length = frames.len() as u64;
+    memory.word(CALL).store(length, Ordering::SeqCst);
+    // The supervisor writes LISTENING and then reads CALL, so one of both sees the other.
+    if memory.word(LISTENING).load(Ordering::SeqCst) != 0 {
+        return true;
+    }
+    memory.word(CALL).compare_exchange(length, 0, Ordering::SeqCst, Ordering::Relaxed).is_err()
+}
+
+/// The worker's side, after [`call`]: looks for the answer for a moment. If it did not come, it comes over the socket.
+#[must_use]
+pub fn await_answer(memory: &SharedMemory, frame: &mut Vec<u8>) -> bool {
+    let listener = memory.word(LISTENING).load(Ordering::Relaxed);
+    // One who runs on the same processor runs when this one sleeps.
+    let until = if listener == cpu() { 0 } else { now().saturating_add(LOOK_NS) };
+    loop {
+        match memory.word(ANSWER).load(Ordering::Acquire) {
+            OPEN if now() < until => std::hint::spin_loop(),
+            OPEN => {
+                let asleep = memory.word(ANSWER).compare_exchange(OPEN, ASLEEP, Ordering::SeqCst, Ordering::Relaxed);
+                if asleep.is_ok() {
+                    return false;
+                }
+            }
+            SOCKET | ASLEEP => return false,
+            length => {
+                read(memory, ANSWER_BYTES, length, frame);
+                return true;
+            }
+        }
+    }
+}
+
+/// The supervisor's side: from now on calls that are laid are looked for.
+pub fn listen(memory: &SharedMemory) {
+    memory.word(LISTENING).store(cpu(), Ordering::SeqCst);
+}
+
+/// The supervisor's side: the last look follows, and then none.
+pub fn stop_listening(memory: &SharedMemory) {
+    memory.word(LISTENING).store(0, Ordering::SeqCst);
+}
+
+/// The supervisor's side: whether a call seems to lie here.
+#[must_use]
+pub fn has_call(memory: &SharedMemory) -> bool {
+    memory.word(CALL).load(Ordering::SeqCst) != 0
+}
+
+/// The supervisor's side: whether the worker last called from this very processor, so that it can't call while we look.
+#[must_use]
+pub fn calls_from_here(memory: &SharedMemory) -> bool {
+    memory.word(CALLER_CPU).load(Ordering::Relaxed) == cpu()
+}
+
+/// The supervisor's side: takes the frames that were laid, as many bytes as the worker says, at most [`MAILBOX_BYTES`].
+#[must_use]
+pub fn take_call(memory: &SharedMemory, frames: &mut Vec<u8>) -> bool {
+    let length = memory.word(CALL).load(Ordering::SeqCst);
+    if length == 0 || memory.word(CALL).compare_exchange(length, 0, Ordering::SeqCst, Ordering::Relaxed).is_err() {
+        return false;
+    }
+    read(memory, CALL_BYTES, length, frames);
+    true
+}
+
+/// The supervisor's side: lays the answer to the call that was taken. If not, it has to go over the socket.
+#[must_use]
+pub fn answer(memory: &SharedMemory, frame: &[u8]) -> bool {
+    if frame.is_empty() || frame.len() > MAILBOX_BYTES || memory.word(ANSWER).load(Ordering::Relaxed) != OPEN {
+        return false;
+    }
+    write(memory, ANSWER_BYTES, frame);
+    memory.word(ANSWER).compare_exchange(OPEN, frame.len() as u64, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+}
+
+/// The supervisor's side: the answer to the call that was taken takes a while, and comes over the socket.
+pub fn answer_by_socket(memory: &SharedMemory) {
+    let _ = memory.word(ANSWER).compare_exchange(OPEN, SOCKET, Ordering::SeqCst, Ordering::Relaxed);
+}
+
+/// This processor's number plus one.
+fn cpu() -> u64 {
+    rustix::thread::sched_getcpu() as u64 + 1
+}
+
+fn write(memory: &SharedMemory, at: usize, bytes: &[u8]) {
+    let (words, rest) = bytes.as_chunks();
+    let mut last = [0; size_of::<u64>()];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    for (place, word) in (at..).zip(words.iter().chain((!rest.is_empty()).then_some(&last))) {
+        memory.word(place).store(u64::from_le_bytes(*word), Ordering::Relaxed);
+    }
+}
+
+fn read(memory: &SharedMemory, at: usize, length: u64, bytes: &mut Vec<u8>) {
+    let length = usize::try_from(length).unwrap_or(usize::MAX).min(MAILBOX_BYTES);
+    bytes.clear();
+    let words = (at..).take(length.div_ceil(size_of::<u64>()));
+    bytes.extend(words.flat_map(|place| memory.word(place).load(Ordering::Relaxed).to_le_bytes()));
+    bytes.truncate(length);
+}
