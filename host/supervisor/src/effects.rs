@@ -113,13 +113,10 @@ impl Dispatcher {
 
     fn reply(&mut self, worker: WorkerId, call: CallId, result: Result<Reply<'static>, CallError>) {
         let Some(link) = self.links.get_mut(&worker) else { return };
-        self.listener.answered(worker);
         let alone = !link.has_out();
         let Err(error) = encode(&ToWorker::Reply(call, result), link.cap, link.out()) else {
-            if alone {
-                link.answer_nearby(call);
-            }
-            return;
+            let nearby = alone && link.answer_nearby(call);
+            return self.listener.answered(worker, nearby);
         };
         // The broker keeps its answers below a frame's cap; were one over it, its caller is told instead of kept waiting.
         let told = Err(CallError::Quota(format!("an answer that fits a frame: {error}")));

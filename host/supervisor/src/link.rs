@@ -113,13 +113,16 @@ impl Link {
     }
 
     /// What is to be sent is the answer to `call` and nothing else: lays it in shared memory, if it is looked for there.
-    pub(crate) fn answer_nearby(&mut self, call: CallId) {
-        if self.laid == Some(call) {
-            self.laid = None;
-            if mailbox::answer(&self.memory, &self.out) {
-                self.out.clear();
-            }
+    pub(crate) fn answer_nearby(&mut self, call: CallId) -> bool {
+        if self.laid != Some(call) {
+            return false;
         }
+        self.laid = None;
+        let laid = mailbox::answer(&self.memory, &self.out);
+        if laid {
+            self.out.clear();
+        }
+        laid
     }
 
     /// The answer to the call that was laid, if there is one without an answer, will go over the socket.

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use taskcell_wire::WorkerId;
-use taskcell_worker::mailbox::{self, LOOK_NS};
+use taskcell_worker::mailbox;
 use taskcell_worker::stop::now;
 
 use crate::link::Link;
@@ -32,6 +32,8 @@ pub(crate) struct Listener {
     vain: u32,
     /// Occasions to let pass.
     pass: u32,
+    /// Whether somebody was woken since the last look.
+    woke: bool,
 }
 
 #[derive(Debug)]
@@ -44,7 +46,7 @@ struct Caller {
 
 impl Listener {
     pub(crate) fn new(cpus: u32) -> Self {
-        Self { callers: BTreeMap::new(), cpus, rounds: 0, vain: 0, pass: 0 }
+        Self { callers: BTreeMap::new(), cpus, rounds: 0, vain: 0, pass: 0, woke: false }
     }
 
     /// A worker made a call, by whichever way.
@@ -53,10 +55,11 @@ impl Listener {
         mailbox::listen(&link.memory);
     }
 
-    /// A worker's call was answered.
-    pub(crate) fn answered(&mut self, id: WorkerId) {
+    /// A worker's call was answered: where it looks for that, or by waking it.
+    pub(crate) fn answered(&mut self, id: WorkerId, nearby: bool) {
         if let Some(caller) = self.callers.get_mut(&id) {
             caller.runs = true;
+            self.woke |= !nearby;
         }
     }
 
@@ -77,15 +80,30 @@ impl Listener {
         }
         self.rounds += 1;
         let here = self.there(links);
-        if !here.is_empty() || !self.may_pay(links) {
+        if !here.is_empty() {
             return here;
         }
-        let until = now().saturating_add(LOOK_NS);
-        while now() < until {
+        let Some(elsewhere) = self.run_elsewhere(links) else { return here };
+        if !self.may_pay() {
+            return here;
+        }
+        let began = now();
+        // One that was just woken may stand in line for this very processor.
+        if std::mem::take(&mut self.woke) || !elsewhere {
+            std::thread::yield_now();
+        }
+        let until = if elsewhere { began.saturating_add(50_000) } else { 0 };
+        loop {
             let here = self.there(links);
+            let time = now();
             if !here.is_empty() {
-                self.vain = 0;
+                if time < began.saturating_add(70_000) {
+                    self.vain = 0;
+                }
                 return here;
+            }
+            if time >= until {
+                break;
             }
             std::hint::spin_loop();
         }
@@ -128,17 +146,13 @@ impl Listener {
         self.callers.keys().filter(calls).copied().collect()
     }
 
-    fn may_pay(&mut self, links: &BTreeMap<WorkerId, Link>) -> bool {
-        let running = self.callers.iter().filter(|(_, caller)| caller.runs);
-        let elsewhere = |id: &WorkerId| links.get(id).is_some_and(|link| !mailbox::calls_from_here(&link.memory));
-        let (mut count, mut calls) = (0u32, false);
-        for (id, _) in running {
-            count += 1;
-            calls |= elsewhere(id);
-        }
-        if !calls || count >= self.cpus {
-            return false;
-        }
+    /// Whether all callers that run do so on other processors than this one; `None` if none runs.
+    fn run_elsewhere(&self, links: &BTreeMap<WorkerId, Link>) -> Option<bool> {
+        let running = self.callers.iter().filter(|(_, caller)| caller.runs).filter_map(|(id, _)| links.get(id));
+        running.map(|link| !mailbox::calls_from_here(&link.memory)).reduce(|all, one| all && one)
+    }
+
+    fn may_pay(&mut self) -> bool {
         self.pass = self.pass.saturating_sub(1);
         self.pass == 0
     }
