@@ -157,3 +157,137 @@ fn read(memory: &SharedMemory, at: usize, length: u64, bytes: &mut Vec<u8>) {
     bytes.extend(words.flat_map(|place| memory.word(place).load(Ordering::Relaxed).to_le_bytes()));
     bytes.truncate(length);
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::time::Duration;
+
+    use super::*;
+
+    fn shared() -> (SharedMemory, SharedMemory) {
+        let (ours, fd) = SharedMemory::create().unwrap();
+        (ours, SharedMemory::map(fd).unwrap())
+    }
+
+    #[test]
+    fn nothing_is_laid_for_one_who_does_not_listen() {
+        let (ours, theirs) = shared();
+        assert!(!call(&theirs, b"call"));
+        listen(&ours);
+        assert!(call(&theirs, b"call"));
+        stop_listening(&ours);
+        assert!(has_call(&ours), "the last look finds it");
+        assert!(!call(&theirs, b"call"));
+    }
+
+    #[test]
+    fn bytes_of_every_length_come_as_they_were_laid() {
+        let (ours, theirs) = shared();
+        listen(&ours);
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(MAILBOX_BYTES).collect();
+        let mut seen = Vec::new();
+        for length in (1..100).chain([4095, 4096, 4097, MAILBOX_BYTES]) {
+            assert!(call(&theirs, &bytes[..length]), "{length}");
+            assert!(take_call(&ours, &mut seen) && seen == bytes[..length], "{length}");
+            assert!(!take_call(&ours, &mut seen), "a call is taken once");
+            assert!(answer(&ours, &bytes[bytes.len() - length..]), "{length}");
+            assert!(await_answer(&theirs, &mut seen) && seen == bytes[bytes.len() - length..], "{length}");
+        }
+        assert!(!call(&theirs, &[]) && !call(&theirs, &vec![0; MAILBOX_BYTES + 1]));
+    }
+
+    #[test]
+    fn an_answer_is_laid_for_one_who_looks_and_no_other() {
+        let (ours, theirs) = shared();
+        listen(&ours);
+        let mut seen = Vec::new();
+        assert!(call(&theirs, b"call") && take_call(&ours, &mut seen));
+        assert!(!await_answer(&theirs, &mut seen), "nobody answers");
+        assert!(!answer(&ours, b"late"));
+        assert!(call(&theirs, b"call") && take_call(&ours, &mut seen));
+        answer_by_socket(&ours);
+        assert!(!answer(&ours, b"after it was said that it comes elsewhere"));
+        assert!(!await_answer(&theirs, &mut seen));
+        assert!(call(&theirs, b"call") && take_call(&ours, &mut seen));
+        assert!(answer(&ours, b"once") && !answer(&ours, b"twice"));
+        assert!(await_answer(&theirs, &mut seen) && seen == b"once");
+    }
+
+    #[test]
+    fn a_hostile_length_is_clamped() {
+        let (ours, theirs) = shared();
+        let mut seen = Vec::new();
+        for length in [1, 9, MAILBOX_BYTES as u64 + 1, 1 << 40, SOCKET, ASLEEP] {
+            theirs.word(CALL).store(length, Ordering::SeqCst);
+            assert!(take_call(&ours, &mut seen));
+            assert_eq!(seen.len() as u64, length.min(MAILBOX_BYTES as u64));
+            theirs.word(ANSWER).store(length, Ordering::SeqCst);
+            assert!(!answer(&ours, b"over something that was there already"));
+        }
+    }
+
+    /// Two threads, each of which goes to sleep at random moments, with channels for sockets: nobody ever sleeps on a message.
+    #[test]
+    fn no_message_is_slept_on() {
+        const CALLS: u64 = 40_000;
+        let (ours, theirs) = shared();
+        let (calls, called) = channel::<Vec<u8>>();
+        let (answers, answered) = channel::<Vec<u8>>();
+        let worker = std::thread::spawn(move || {
+            let (mut nearby, mut frame) = (0u64, Vec::new());
+            for number in 0..CALLS {
+                let message = number.to_le_bytes();
+                let laid = call(&theirs, &message);
+                if !laid {
+                    calls.send(message.to_vec()).unwrap();
+                }
+                let seen = if laid && await_answer(&theirs, &mut frame) {
+                    nearby += 1;
+                    frame.clone()
+                } else {
+                    answered.recv_timeout(Duration::from_secs(60)).unwrap()
+                };
+                assert_eq!(seen, (number + 1).to_le_bytes());
+            }
+            nearby
+        });
+        let (mut frame, mut taken) = (Vec::new(), 0u64);
+        let mut spins = 0u32;
+        loop {
+            let mut handle = |frame: &[u8], laid: bool| {
+                let number = u64::from_le_bytes(frame.try_into().unwrap());
+                let message = (number + 1).to_le_bytes();
+                // Every seventh is said to come by the other way, and every third does without a word.
+                if laid && number % 7 == 0 {
+                    answer_by_socket(&ours);
+                }
+                if !laid || number % 3 == 0 || !answer(&ours, &message) {
+                    answers.send(message.to_vec()).unwrap();
+                }
+            };
+            if take_call(&ours, &mut frame) {
+                taken += 1;
+                handle(&frame, true);
+                continue;
+            }
+            spins = spins.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if spins >> 28 != 0 {
+                std::hint::spin_loop();
+                continue;
+            }
+            stop_listening(&ours);
+            if !has_call(&ours) {
+                match called.recv_timeout(Duration::from_secs(60)) {
+                    Ok(frame) => handle(&frame, false),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => panic!("nobody called for a minute, and nothing lies here"),
+                }
+            }
+            listen(&ours);
+        }
+        let nearby = worker.join().unwrap();
+        assert!(taken >= nearby && nearby > 0, "{taken} of {CALLS} calls were taken here, {nearby} answered");
+    }
+}
