@@ -1,7 +1,7 @@
 //! `taskcell run`: a program's input, output, arguments and exit code are the command's.
 
 use rustix::process::Signal;
-use taskcell_tests::{taskcell, until, wat};
+use taskcell_tests::{built, taskcell, until, wat};
 
 #[test]
 fn output_is_passed_on_byte_by_byte() {
@@ -180,4 +180,39 @@ fn ps_uses_no_folder_that_others_could_write_to() {
     assert_eq!(hosts(runtime.path()), Vec::<serde_json::Value>::new());
     running.signal(Signal::INT);
     let _ = running.end();
+}
+
+#[test]
+fn tasks_that_wait_for_each_other_are_told_who_for_what() {
+    let deadlock = |case: &str| taskcell!().arg("run").arg(built("deadlock")).args(["--", case]).run().well().stdout;
+    let locks = deadlock("locks");
+    for part in ["hold\\\" waits for lock", "a\\\": acquire", "b\\\": acquire", "\nwent on\n"] {
+        let went_first = format!("\n{locks}");
+        assert!(went_first.contains(part), "one was told, the other went on: no {part} in {locks}");
+    }
+    let pipes = deadlock("pipes");
+    assert!(pipes.contains("listen\\\" waits for pipe") && pipes.contains("recv"), "{pipes}");
+    let queue = deadlock("queue");
+    assert!(queue.starts_with("told: task 1 ") && queue.contains("waits for queue") && queue.contains("put"), "{queue}");
+    let pool = deadlock("pool");
+    assert!(
+        pool.contains("waits for event 2 \\\"behind\\\": wait; 1 more wait for a worker") && pool.ends_with("went on\n"),
+        "{pool}"
+    );
+}
+
+#[test]
+fn a_deadlock_that_is_only_told_goes_on_until_somebody_ends_it() {
+    for (case, named) in
+        [("locks", "waits for lock"), ("pipes", "waits for pipe"), ("queue", "waits for queue"), ("pool", "waits for event")]
+    {
+        // Long enough for it to be found, and ended by a bound of the program that could not help it.
+        let warn = ["run", "--on-deadlock", "warn", "--timeout", "3s", "--grace", "100ms"];
+        let ended = taskcell!().args(warn).arg(built("deadlock")).args(["--", case]).run();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:#?}");
+        assert!(ended.stderr.contains(named), "{ended:#?}");
+        // A circle is told once when it closes, and once when nothing else goes on any more.
+        let told = ended.stderr.lines().filter(|line| line.contains("deadlock: ")).count();
+        assert!((1..=2).contains(&told), "{ended:#?}");
+    }
 }

@@ -54,7 +54,7 @@ use answers::{Answer, Answers};
 use calls::{Caller, Parked};
 use due::Book;
 use objects::Object;
-pub use options::{BrokerOptions, CheckArguments, CheckInput, HostLimits, Module, ModuleId, WorkerSpec};
+pub use options::{BrokerOptions, CheckArguments, CheckInput, HostLimits, Module, ModuleId, OnDeadlock, WorkerSpec};
 pub use pools::PoolId;
 use pools::{GUEST_JOBS, JobKind, JobState, PoolState};
 use running::WorkerState;
@@ -184,6 +184,8 @@ pub struct Broker {
     inputs: usize,
     /// Outcomes of guests' tasks that were announced and are still to come.
     owed: u64,
+    /// The last call of the deadlock that was last told of.
+    told: Option<CallId>,
 }
 
 impl Broker {
@@ -216,6 +218,7 @@ impl Broker {
             guest_pools: 0,
             inputs: 0,
             owed: 0,
+            told: None,
         }
     }
 

@@ -86,6 +86,8 @@ pub enum Effect {
     Reply(WorkerId, CallId, Result<Reply<'static>, CallError>),
     /// Read so many bytes of standard input, at most, and hand them to [`Broker::input`](crate::Broker::input).
     ReadInput(WorkerId, CallId, u32),
+    /// Calls wait for each other and go on doing so: who for what, for people. Names are guests' words.
+    Deadlocked(String),
     /// A task wrote a line to the log.
     Logged {
         /// Which task.

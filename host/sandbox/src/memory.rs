@@ -13,12 +13,14 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
 use rustix::fs::{SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
 use crate::memfd::create;
 
-const BYTES: usize = 64 * 1024;
-const BYTES_ON_DISK: u64 = 64 * 1024;
+const BYTES: usize = 4 << 20;
+const BYTES_ON_DISK: u64 = 4 << 20;
+/// The largest page that a machine we run on may have.
+const PAGE_BYTES: usize = 64 * 1024;
 const WORDS: usize = BYTES / size_of::<AtomicU64>();
 const _: () = assert!(WORDS.is_power_of_two(), "a word's index is masked");
 
@@ -54,7 +56,7 @@ pub enum SharedMemoryError {
     Map(io::Error),
 }
 
-/// 8192 words shared with another process, all 0 at first.
+/// 4 MiB in words shared with another process, all 0 at first.
 #[derive(Debug)]
 pub struct SharedMemory {
     start: NonNull<AtomicU64>,
@@ -112,11 +114,20 @@ impl SharedMemory {
 
     /// The word at `index`, modulo [`SharedMemory::WORDS`]. Its value is whatever the peer last stored: check it.
     #[must_use]
+    #[inline]
     pub fn word(&self, index: usize) -> &AtomicU64 {
         // SAFETY: the masked index lies within the mapping. The mapping is aligned to a page, readable and writable, lives as
         // long as `self`, and its backing cannot shrink (sealed, checked in `map_checked`). All access by us is atomic; what
         // the peer stores by other means is, to this process, some value of the word.
         unsafe { self.start.add(index & (WORDS - 1)).as_ref() }
+    }
+
+    /// Gives the memory of all words from `index` on back, rounded up to whole pages; they are 0 again. A kernel that can't leaves them.
+    pub fn release(&self, index: usize) {
+        let from = index.min(WORDS).saturating_mul(size_of::<AtomicU64>()).next_multiple_of(PAGE_BYTES).min(BYTES);
+        // SAFETY: the range lies within the mapping and starts at a page. Words turn to 0 as if the peer had stored that; nobody has a
+        // reference but to an atomic.
+        let _ = unsafe { madvise(self.start.as_ptr().cast::<u8>().add(from).cast(), BYTES - from, Advice::LinuxRemove) };
     }
 }
 

@@ -129,3 +129,6 @@ pub struct Logged<'a> {
 
 /// Told of every line that guests log, in the dispatcher's thread: it should be quick.
 pub(crate) type OnLogged = Box<dyn FnMut(Logged<'_>) + Send>;
+
+/// Told of every deadlock that nobody is answered for, for people, in the dispatcher's thread.
+pub(crate) type OnDeadlocked = Box<dyn FnMut(&str) + Send>;

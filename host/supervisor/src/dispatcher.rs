@@ -24,7 +24,7 @@ use taskcell_worker::page;
 use crate::boot::Boots;
 use crate::clock::Clock;
 use crate::component::Component;
-use crate::delivery::{Block, OnLogged, OnPrinted};
+use crate::delivery::{Block, OnDeadlocked, OnLogged, OnPrinted};
 use crate::effects::check_input;
 use crate::error::{Error, TaskError};
 use crate::inbound;
@@ -62,6 +62,7 @@ pub(crate) struct DispatcherOptions {
     pub(crate) pool: broker::PoolOptions,
     pub(crate) printed: Option<OnPrinted>,
     pub(crate) logged: Option<OnLogged>,
+    pub(crate) deadlocked: Option<OnDeadlocked>,
     /// Where the program's calls for its input go.
     pub(crate) input: Option<Wants>,
 }
@@ -74,6 +75,7 @@ pub(crate) struct Dispatcher {
     pub(crate) strictness: Strictness,
     pub(crate) printed: Option<OnPrinted>,
     pub(crate) logged: Option<OnLogged>,
+    pub(crate) deadlocked: Option<OnDeadlocked>,
     input: Option<Wants>,
     /// Input that came for a program's call that had ended: the next call's.
     unread: Vec<u8>,
@@ -128,6 +130,7 @@ impl Dispatcher {
             quotas: broker::Quotas { message_bytes: limits.message_bytes, ..broker::Quotas::default() },
             grace: options.pool.grace,
             is_program: options.spec.program,
+            on_deadlock: if options.deadlocked.is_some() { broker::OnDeadlock::Warn } else { broker::OnDeadlock::Fail },
             recall: true,
         });
         Ok(Self {
@@ -137,6 +140,7 @@ impl Dispatcher {
             strictness: options.strictness,
             printed: options.printed,
             logged: options.logged,
+            deadlocked: options.deadlocked,
             input: options.input,
             unread: Vec::new(),
             effects: Vec::new(),
@@ -357,8 +361,10 @@ impl Dispatcher {
                     }
                     Received::Bytes | Received::Last => {}
                 }
-                // What was laid was laid before what was just received was sent.
-                let handled = inbound::laid(self, id, &mut link).and_then(|()| inbound::frames(self, id, &mut link));
+                // An honest worker laid a call before it sent what was just received. One that lies there loses what it runs now, and not
+                // what it answered before.
+                let laid = inbound::laid(self, id, &mut link);
+                let handled = inbound::frames(self, id, &mut link).and(laid);
                 if let Err(violation) = handled {
                     self.violated(id, link, violation);
                     return self.carry_out();

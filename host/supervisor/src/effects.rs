@@ -95,6 +95,11 @@ impl Dispatcher {
             Effect::PoolFailed(pool, why) => self.fail(pool, &why),
             Effect::Reply(worker, call, result) => self.reply(worker, call, result),
             Effect::ReadInput(worker, call, limit) => self.read_input(worker, call, limit),
+            Effect::Deadlocked(text) => {
+                if let Some(deadlocked) = &mut self.deadlocked {
+                    deadlocked(&text);
+                }
+            }
             Effect::Logged { task, level, text } => {
                 if let Some(logged) = &mut self.logged {
                     logged(Logged { task, level, text: &text });
@@ -113,9 +118,9 @@ impl Dispatcher {
 
     fn reply(&mut self, worker: WorkerId, call: CallId, result: Result<Reply<'static>, CallError>) {
         let Some(link) = self.links.get_mut(&worker) else { return };
-        let alone = !link.has_out();
+        let before = link.out().len();
         let Err(error) = encode(&ToWorker::Reply(call, result), link.cap, link.out()) else {
-            let nearby = alone && link.answer_nearby(call);
+            let nearby = link.answer_nearby(call, before);
             return self.listener.answered(worker, nearby);
         };
         // The broker keeps its answers below a frame's cap; were one over it, its caller is told instead of kept waiting.

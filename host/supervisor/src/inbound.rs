@@ -18,12 +18,12 @@ use crate::link::Link;
 /// Handles the call that the worker laid in shared memory, if there is one. It was laid there after all that went over the socket had been
 /// handled, and before anything that came over the socket since.
 pub(crate) fn laid(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link) -> Result<(), Violation> {
-    let mut frames = std::mem::take(&mut dispatcher.laid);
-    let result = match mailbox::take_call(&link.memory, &mut frames) {
-        false => Ok(()),
-        true => every(dispatcher, id, link, &frames),
+    let mut space = std::mem::take(&mut dispatcher.laid);
+    let result = match mailbox::take_call(&link.memory, &mut space) {
+        None => Ok(()),
+        Some(frames) => every(dispatcher, id, link, frames),
     };
-    dispatcher.laid = frames;
+    dispatcher.laid = space;
     result
 }
 
@@ -116,6 +116,8 @@ fn message(
             dispatcher.broker.call(dispatcher.now(), id, call, body)
         }
         FromWorker::Tell(tell) => dispatcher.broker.tell(dispatcher.now(), id, tell),
+        // It was taken before this was read.
+        FromWorker::Laid => Ok(()),
     }
 }
 

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 use taskcell_sandbox::{Child, Role, SharedMemory, SpawnOptions, Stderr, Strictness, Termination};
 use taskcell_wire::call::CallId;
-use taskcell_wire::{ChunkId, FrameBuffer, Limits, limits};
+use taskcell_wire::{ChunkId, FrameBuffer, Limits, ToWorker, encode, limits};
 use taskcell_worker::mailbox;
 
 use crate::boot::Plan;
@@ -112,17 +112,23 @@ impl Link {
         self.full
     }
 
-    /// What is to be sent is the answer to `call` and nothing else: lays it in shared memory, if it is looked for there.
-    pub(crate) fn answer_nearby(&mut self, call: CallId) -> bool {
-        if self.laid != Some(call) {
-            return false;
-        }
-        self.laid = None;
-        let laid = mailbox::answer(&self.memory, &self.out);
-        if laid {
+    /// What is to be sent from `start` on is the answer to `call`: lays it in shared memory if it is looked for there, or if it is long. Whether
+    /// nobody has to be woken for it.
+    pub(crate) fn answer_nearby(&mut self, call: CallId, start: usize) -> bool {
+        let looks = self.laid.take() == Some(call);
+        let frame = self.out.get(start..).unwrap_or(&[]);
+        if looks && start == 0 && mailbox::answer(&self.memory, frame) {
             self.out.clear();
+            return true;
         }
-        laid
+        if let Some(length) = mailbox::lay_answer(&self.memory, frame) {
+            self.out.truncate(start);
+            // A frame of a few bytes is never over the cap.
+            let _ = encode(&ToWorker::Laid(call, length), 64, &mut self.out);
+        } else if looks {
+            mailbox::answer_by_socket(&self.memory);
+        }
+        false
     }
 
     /// The answer to the call that was laid, if there is one without an answer, will go over the socket.

@@ -3,8 +3,9 @@
 //! The failure that this prevents: a guest that makes many short calls waits for two wake-ups in each. A dispatcher that has just answered one looks
 //! for the next for a moment before it sleeps; how both sides keep from sleeping on a message is in [`taskcell_worker::mailbox`].
 //!
-//! Looking takes a processor that somebody else may need, so it is done only if it can pay: a worker that was answered runs, on another
-//! processor; not as many of them as there are processors; and not after looks that were in vain, except every now and then.
+//! Looking takes a processor that somebody else may need, so it is done only if it can pay: a worker that was answered runs, and
+//! all that run do so on other processors. One that runs on this one, or was just woken and may be waiting for it, gets it first. After looks in
+//! vain the next occasions are let pass, up to 63 in a row.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,8 @@ use taskcell_worker::stop::now;
 
 use crate::link::Link;
 
+/// How long a look lasts, in nanoseconds: what it takes a worker that was just woken to run, where processors are virtual and asleep.
+const LOOK_NS: u64 = 50_000;
 /// A worker that made no call in so many sleeps of the dispatcher is no longer looked at; its next call goes over the socket.
 const SLEEPS: u32 = 100;
 /// Looks in vain double the number of occasions that are let pass, up to 2 to the power of this.
@@ -92,12 +95,13 @@ impl Listener {
         if std::mem::take(&mut self.woke) || !elsewhere {
             std::thread::yield_now();
         }
-        let until = if elsewhere { began.saturating_add(50_000) } else { 0 };
+        let until = if elsewhere { began.saturating_add(LOOK_NS) } else { 0 };
         loop {
             let here = self.there(links);
             let time = now();
             if !here.is_empty() {
-                if time < began.saturating_add(70_000) {
+                // Giving the processor away may have taken long, and was then as good as a sleep.
+                if time < began.saturating_add(2 * LOOK_NS) {
                     self.vain = 0;
                 }
                 return here;

@@ -149,6 +149,7 @@ impl PoolBuilder {
             },
             printed: self.printed,
             logged: None,
+            deadlocked: None,
             input: None,
         };
         let host = Host::start(options, self.title.as_deref())?;

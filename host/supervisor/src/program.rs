@@ -13,7 +13,7 @@ use taskcell_wire::{DirGrant, Grants, Isolation, TaskIndex};
 
 use crate::boot::check_modules;
 use crate::component::Component;
-use crate::delivery::{Logged, OnLogged, OnPrinted, Printed};
+use crate::delivery::{Logged, OnDeadlocked, OnLogged, OnPrinted, Printed};
 use crate::dispatcher::{Dispatcher, DispatcherOptions};
 use crate::error::{Error, TaskError};
 use crate::future::Future;
@@ -39,6 +39,7 @@ pub struct ProgramBuilder {
     stdin: Option<Box<dyn Read + Send>>,
     printed: Option<OnPrinted>,
     logged: Option<OnLogged>,
+    deadlocked: Option<OnDeadlocked>,
 }
 
 impl std::fmt::Debug for ProgramBuilder {
@@ -127,6 +128,14 @@ impl ProgramBuilder {
         self
     }
 
+    /// Called with every deadlock of the program's tasks, in the same thread: who waits for what. They then go on waiting, and whoever is
+    /// called may do something about it. Without this, one of them is answered with an error that says the same.
+    #[must_use]
+    pub fn on_deadlock(mut self, deadlocked: impl FnMut(&str) + Send + 'static) -> Self {
+        self.deadlocked = Some(Box::new(deadlocked));
+        self
+    }
+
     /// Starts the program.
     ///
     /// # Errors
@@ -147,6 +156,7 @@ impl ProgramBuilder {
             pool: broker::PoolOptions { grace: duration(self.grace), ..broker::PoolOptions::new(1) },
             printed: self.printed,
             logged: self.logged,
+            deadlocked: self.deadlocked,
             input: Some(wants),
         };
         let host = Host::start(options, self.title.as_deref())?;
@@ -183,6 +193,7 @@ impl Program {
             stdin: None,
             printed: None,
             logged: None,
+            deadlocked: None,
         }
     }
 

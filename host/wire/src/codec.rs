@@ -20,7 +20,7 @@ const READ: usize = 256 * 1024;
 pub fn encode<M: Serialize>(message: &M, cap: u64, out: &mut Vec<u8>) -> Result<(), WireError> {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER]);
-    let written = postcard::to_extend(message, std::mem::take(out))?;
+    let written = postcard::to_io(message, std::mem::take(out))?;
     *out = written;
     let length = out.len() - start - HEADER;
     match u32::try_from(length) {

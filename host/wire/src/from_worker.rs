@@ -100,4 +100,6 @@ pub enum FromWorker<'a> {
     Call(CallId, #[serde(borrow)] Call<'a>),
     /// The running task tells something.
     Tell(#[serde(borrow)] Tell<'a>),
+    /// A call lies in shared memory, for a supervisor that did not look there.
+    Laid,
 }

@@ -101,4 +101,6 @@ pub enum ToWorker<'a> {
     Recall(ChunkId, u32),
     /// End, after what was sent before.
     Shutdown,
+    /// The answer to this call lies in shared memory, with so many bytes.
+    Laid(CallId, u32),
 }

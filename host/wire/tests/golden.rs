@@ -86,6 +86,7 @@ fn no_variant_is_forgotten() {
         ToWorker::Reply(..) => 2,
         ToWorker::Recall(..) => 3,
         ToWorker::Shutdown => 4,
+        ToWorker::Laid(..) => 5,
     };
     let from_worker = |message: &FromWorker<'_>| match message {
         FromWorker::Ready(_) => 0,
@@ -94,6 +95,7 @@ fn no_variant_is_forgotten() {
         FromWorker::Printed { .. } => 3,
         FromWorker::Call(..) => 4,
         FromWorker::Tell(_) => 5,
+        FromWorker::Laid => 6,
     };
     let to_compiler = |message: &ToCompiler| match message {
         ToCompiler::Compile { .. } => 0,
@@ -130,8 +132,8 @@ fn no_variant_is_forgotten() {
     }
     let (items, count) = samples::items();
     let outcomes = samples::outcomes();
-    assert_eq!(numbers(samples::to_worker(&items, count).iter().map(|(_, m)| to_worker(m))), [0, 1, 2, 3, 4]);
-    assert_eq!(numbers(samples::from_worker(&outcomes).iter().map(|(_, m)| from_worker(m))), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(numbers(samples::to_worker(&items, count).iter().map(|(_, m)| to_worker(m))), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(numbers(samples::from_worker(&outcomes).iter().map(|(_, m)| from_worker(m))), [0, 1, 2, 3, 4, 5, 6]);
     assert_eq!(numbers(samples::to_compiler().iter().map(|(_, m)| to_compiler(m))), [0, 1]);
     assert_eq!(numbers(samples::from_compiler().iter().map(|(_, m)| from_compiler(m))), [0, 1, 2]);
     assert_eq!(numbers(samples::TRAPS.iter().map(trap)), [0, 1, 2, 3, 4, 5]);

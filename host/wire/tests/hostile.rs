@@ -149,7 +149,7 @@ fn mutated_messages_cost_an_error_and_no_more() {
             match message {
                 ToWorker::Boot(boot) => use_interface(&boot.interface),
                 ToWorker::Run(run) => read_all(run.items),
-                ToWorker::Reply(..) | ToWorker::Recall(..) | ToWorker::Shutdown => {}
+                ToWorker::Reply(..) | ToWorker::Recall(..) | ToWorker::Laid(..) | ToWorker::Shutdown => {}
             }
         }
         if let Ok(message) = decode::<FromWorker<'_>>(&bytes) {
@@ -160,7 +160,8 @@ fn mutated_messages_cost_an_error_and_no_more() {
                 | FromWorker::Failed { .. }
                 | FromWorker::Printed { .. }
                 | FromWorker::Call(..)
-                | FromWorker::Tell(_) => {}
+                | FromWorker::Tell(_)
+                | FromWorker::Laid => {}
             }
         }
         if decode::<ToCompiler>(&bytes).is_ok() {

@@ -17,7 +17,7 @@ use taskcell_wire::{CallError, FromWorker, ToWorker, WireError, codec};
 
 use crate::error::WorkerError;
 use crate::inbox::{Inbox, Wait};
-use crate::mailbox;
+use crate::mailbox::{self, Laid};
 use crate::outbox::Outbox;
 use crate::stop::TaskStop;
 use crate::watch::Watch;
@@ -32,15 +32,15 @@ pub struct Caller {
     watch: OnceLock<Arc<Watch>>,
     next: AtomicU64,
     memory: Arc<SharedMemory>,
-    /// The last answer that came through it.
-    answered: Mutex<Vec<u8>>,
+    /// For answers that come through it.
+    space: Mutex<Vec<u8>>,
 }
 
 impl Caller {
     /// Calls over the outbox's socket, or through `memory`.
     #[must_use]
     pub fn new(outbox: Arc<Outbox>, inbox: Arc<Inbox>, stop: Arc<TaskStop>, memory: Arc<SharedMemory>) -> Self {
-        Self { outbox, inbox, stop, watch: OnceLock::new(), next: AtomicU64::new(0), memory, answered: Mutex::default() }
+        Self { outbox, inbox, stop, watch: OnceLock::new(), next: AtomicU64::new(0), memory, space: Mutex::default() }
     }
 
     /// Tasks may come, and `watch` looks after the guest.
@@ -50,20 +50,18 @@ impl Caller {
 
     /// The answer to a call that was laid in shared memory, wherever it comes.
     fn answer_nearby(&self, id: CallId, answer: &mut dyn FnMut(Answer<'_>)) -> Result<(), PortError> {
-        let mut frame = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        if !mailbox::await_answer(&self.memory, &mut frame) {
-            return self.answer(id, answer);
+        let mut space = self.space.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(frame) = mailbox::await_answer(&self.memory, &mut space) {
+            return hand_over(id, frame, answer);
         }
-        let (message, _) = codec::first_frame(&frame).map_err(gone)?;
-        match codec::decode::<ToWorker<'_>>(message).map_err(gone)? {
-            ToWorker::Reply(of, result) if of == id => {
-                answer(result);
-                Ok(())
-            }
-            ToWorker::Reply(..) | ToWorker::Run(_) | ToWorker::Recall(..) | ToWorker::Boot(_) | ToWorker::Shutdown => {
-                Err(gone(WorkerError::OutOfTurn))
-            }
-        }
+        drop(space);
+        self.answer(id, answer)
+    }
+
+    /// The answer that lies in shared memory, as was told over the socket.
+    fn answer_laid(&self, id: CallId, length: u32, answer: &mut dyn FnMut(Answer<'_>)) -> Result<(), PortError> {
+        let mut space = self.space.lock().unwrap_or_else(PoisonError::into_inner);
+        hand_over(id, mailbox::read_answer(&self.memory, length, &mut space), answer)
     }
 
     /// Reads until the answer is there. Over the task's time the call is given up, and the answer to that is read all the same: it
@@ -81,6 +79,9 @@ impl Caller {
                         answer(result);
                         return Ok(());
                     }
+                    ToWorker::Laid(of, _) if of != id => return Err(gone(WorkerError::OutOfTurn)),
+                    ToWorker::Laid(..) if over => return Err(PortError::Stopped(StopReason::TimedOut)),
+                    ToWorker::Laid(_, length) => return self.answer_laid(id, length, answer),
                     ToWorker::Run(_) => {
                         let frame = frame.to_vec();
                         arrived.keep(frame);
@@ -120,13 +121,33 @@ impl Port for Caller {
         };
         // The guest stands still: nobody has to look after it.
         watch.idle();
-        let result = if laid { self.answer_nearby(id, answer) } else { self.answer(id, answer) };
+        let result = match laid {
+            Laid::Seen | Laid::Unseen => self.answer_nearby(id, answer),
+            Laid::No => self.answer(id, answer),
+        };
         watch.busy();
         result
     }
 
     fn tell(&self, tell: &Tell<'_>) {
         self.outbox.tell(tell);
+    }
+}
+
+/// The answer in a frame from shared memory.
+fn hand_over(id: CallId, frame: &[u8], answer: &mut dyn FnMut(Answer<'_>)) -> Result<(), PortError> {
+    let (message, _) = codec::first_frame(frame).map_err(gone)?;
+    match codec::decode::<ToWorker<'_>>(message).map_err(gone)? {
+        ToWorker::Reply(of, result) if of == id => {
+            answer(result);
+            Ok(())
+        }
+        ToWorker::Reply(..)
+        | ToWorker::Laid(..)
+        | ToWorker::Run(_)
+        | ToWorker::Recall(..)
+        | ToWorker::Boot(_)
+        | ToWorker::Shutdown => Err(gone(WorkerError::OutOfTurn)),
     }
 }
 

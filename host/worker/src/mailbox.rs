@@ -5,9 +5,13 @@
 //! is enough, since a guest stands still until it is answered. The road not taken: a ring for all messages; tasks and results travel
 //! many in a frame, and gain nothing from it.
 //!
+//! A long call or answer is laid here too when nobody looks, and a short message over the socket says so: a socket takes some 200 KiB, and for
+//! a longer message both sides would have to wake each other several times.
+//!
 //! Invariants, and who keeps them:
 //! 1. Messages arrive in the order in which they were sent, as over one stream. A call is laid here only if all that went
-//!    over the socket before it was handled (`outbox.rs`), and answered here only if nothing was sent over the socket since.
+//!    over the socket before it was handled (`outbox.rs`), and answered here only if nothing was sent over the socket since. A message that
+//!    says that something lies here stands for it in the stream.
 //! 2. Nobody sleeps while something lies here for it. Whoever goes to sleep says so and then looks once more; whoever lays
 //!    something looks then whether the other one sleeps, and takes it back to send it over the socket. Which of both happens is decided by
 //!    one compare-and-swap.
@@ -20,8 +24,10 @@ use taskcell_sandbox::SharedMemory;
 
 use crate::stop::now;
 
-/// The longest call or answer, with its frame's header, in bytes. Longer ones go over the socket, where a wake-up is the smaller part.
-pub const MAILBOX_BYTES: usize = 28 * 1024;
+/// The longest call or answer, with its frame's header, in bytes. Longer ones go over the socket.
+pub const MAILBOX_BYTES: usize = (2 << 20) - 4096;
+/// From this length on a message is laid here whether somebody looks or not: copying it is what costs most.
+pub const LONG_BYTES: usize = 16 * 1024;
 /// How long either side looks before it sleeps, in nanoseconds: about what a wake-up costs, so at worst it costs twice.
 pub const LOOK_NS: u64 = 20_000;
 
@@ -30,12 +36,14 @@ pub const LOOK_NS: u64 = 20_000;
 const CALL: usize = 16;
 /// Where the caller ran, plus one.
 const CALLER_CPU: usize = 17;
+/// Whether a long message lay here since memory was last given back.
+const LONG: usize = 18;
 /// Where the supervisor listens, plus one; 0: it does not.
 const LISTENING: usize = 24;
 /// The answer's state, see [`OPEN`] and the others, or its length.
 const ANSWER: usize = 32;
 const CALL_BYTES: usize = 512;
-const ANSWER_BYTES: usize = 4096;
+const ANSWER_BYTES: usize = SharedMemory::WORDS / 2;
 const _: () = assert!(CALL_BYTES + MAILBOX_BYTES / 8 <= ANSWER_BYTES, "calls end where answers begin");
 const _: () = assert!(ANSWER_BYTES + MAILBOX_BYTES / 8 <= SharedMemory::WORDS, "answers end with the memory");
 
@@ -46,12 +54,28 @@ const SOCKET: u64 = u64::MAX;
 /// The caller looks at the socket only.
 const ASLEEP: u64 = u64::MAX - 1;
 
-/// The worker's side: lays `frames` for the supervisor. If not, they have to go over the socket.
+/// What became of a call that was to be laid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Laid {
+    /// It lies there, and the supervisor looks.
+    Seen,
+    /// It lies there, and the supervisor has to be told.
+    Unseen,
+    /// It has to go over the socket.
+    No,
+}
+
+/// The worker's side: lays `frames` for the supervisor.
 #[must_use]
-pub fn call(memory: &SharedMemory, frames: &[u8]) -> bool {
+pub fn call(memory: &SharedMemory, frames: &[u8]) -> Laid {
     memory.word(CALLER_CPU).store(cpu(), Ordering::Relaxed);
-    if frames.is_empty() || frames.len() > MAILBOX_BYTES || memory.word(LISTENING).load(Ordering::Relaxed) == 0 {
-        return false;
+    let long = frames.len() >= LONG_BYTES;
+    let sleeps = !long && memory.word(LISTENING).load(Ordering::Relaxed) == 0;
+    if frames.is_empty() || frames.len() > MAILBOX_BYTES || sleeps {
+        return Laid::No;
+    }
+    if long {
+        memory.word(LONG).store(1, Ordering::Relaxed);
     }
     write(memory, CALL_BYTES, frames);
     memory.word(ANSWER).store(OPEN, Ordering::Relaxed);
@@ -59,32 +83,50 @@ pub fn call(memory: &SharedMemory, frames: &[u8]) -> bool {
     memory.word(CALL).store(length, Ordering::SeqCst);
     // The supervisor writes LISTENING and then reads CALL, so one of both sees the other.
     if memory.word(LISTENING).load(Ordering::SeqCst) != 0 {
-        return true;
+        return Laid::Seen;
     }
-    memory.word(CALL).compare_exchange(length, 0, Ordering::SeqCst, Ordering::Relaxed).is_err()
+    if long {
+        return Laid::Unseen;
+    }
+    match memory.word(CALL).compare_exchange(length, 0, Ordering::SeqCst, Ordering::Relaxed) {
+        Ok(_) => Laid::No,
+        Err(_) => Laid::Seen,
+    }
 }
 
 /// The worker's side, after [`call`]: looks for the answer for a moment. If it did not come, it comes over the socket.
 #[must_use]
-pub fn await_answer(memory: &SharedMemory, frame: &mut Vec<u8>) -> bool {
+pub fn await_answer<'a>(memory: &SharedMemory, space: &'a mut Vec<u8>) -> Option<&'a [u8]> {
     let listener = memory.word(LISTENING).load(Ordering::Relaxed);
-    // One who runs on the same processor runs when this one sleeps.
-    let until = if listener == cpu() { 0 } else { now().saturating_add(LOOK_NS) };
+    // One who runs on the same processor runs when this one sleeps, and one who sleeps takes longer than a look.
+    let until = if listener == 0 || listener == cpu() { 0 } else { now().saturating_add(LOOK_NS) };
     loop {
         match memory.word(ANSWER).load(Ordering::Acquire) {
             OPEN if now() < until => std::hint::spin_loop(),
             OPEN => {
                 let asleep = memory.word(ANSWER).compare_exchange(OPEN, ASLEEP, Ordering::SeqCst, Ordering::Relaxed);
                 if asleep.is_ok() {
-                    return false;
+                    return None;
                 }
             }
-            SOCKET | ASLEEP => return false,
-            length => {
-                read(memory, ANSWER_BYTES, length, frame);
-                return true;
-            }
+            SOCKET | ASLEEP => return None,
+            length => return Some(read(memory, ANSWER_BYTES, length, space)),
         }
+    }
+}
+
+/// The worker's side: the answer of which was told over the socket that it lies here.
+#[must_use]
+pub fn read_answer<'a>(memory: &SharedMemory, length: u32, space: &'a mut Vec<u8>) -> &'a [u8] {
+    memory.word(LONG).store(1, Ordering::Relaxed);
+    read(memory, ANSWER_BYTES, u64::from(length), space)
+}
+
+/// The worker's side, while it makes no calls: memory that long messages took is given back.
+pub fn rest(memory: &SharedMemory) {
+    if memory.word(LONG).load(Ordering::Relaxed) != 0 {
+        memory.release(CALL_BYTES);
+        memory.word(LONG).store(0, Ordering::Relaxed);
     }
 }
 
@@ -112,13 +154,12 @@ pub fn calls_from_here(memory: &SharedMemory) -> bool {
 
 /// The supervisor's side: takes the frames that were laid, as many bytes as the worker says, at most [`MAILBOX_BYTES`].
 #[must_use]
-pub fn take_call(memory: &SharedMemory, frames: &mut Vec<u8>) -> bool {
+pub fn take_call<'a>(memory: &SharedMemory, space: &'a mut Vec<u8>) -> Option<&'a [u8]> {
     let length = memory.word(CALL).load(Ordering::SeqCst);
     if length == 0 || memory.word(CALL).compare_exchange(length, 0, Ordering::SeqCst, Ordering::Relaxed).is_err() {
-        return false;
+        return None;
     }
-    read(memory, CALL_BYTES, length, frames);
-    true
+    Some(read(memory, CALL_BYTES, length, space))
 }
 
 /// The supervisor's side: lays the answer to the call that was taken. If not, it has to go over the socket.
@@ -129,6 +170,15 @@ pub fn answer(memory: &SharedMemory, frame: &[u8]) -> bool {
     }
     write(memory, ANSWER_BYTES, frame);
     memory.word(ANSWER).compare_exchange(OPEN, frame.len() as u64, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+}
+
+/// The supervisor's side: lays a long answer that nobody looks for. Its length, to be told over the socket; `None` if it has to go there itself.
+#[must_use]
+pub fn lay_answer(memory: &SharedMemory, frame: &[u8]) -> Option<u32> {
+    let length = u32::try_from(frame.len()).ok().filter(|_| (LONG_BYTES..=MAILBOX_BYTES).contains(&frame.len()))?;
+    answer_by_socket(memory);
+    write(memory, ANSWER_BYTES, frame);
+    Some(length)
 }
 
 /// The supervisor's side: the answer to the call that was taken takes a while, and comes over the socket.
@@ -150,144 +200,19 @@ fn write(memory: &SharedMemory, at: usize, bytes: &[u8]) {
     }
 }
 
-fn read(memory: &SharedMemory, at: usize, length: u64, bytes: &mut Vec<u8>) {
+/// The bytes that lie there, in a copy. `space` only grows: clearing it would cost as much as copying.
+fn read<'a>(memory: &SharedMemory, at: usize, length: u64, space: &'a mut Vec<u8>) -> &'a [u8] {
     let length = usize::try_from(length).unwrap_or(usize::MAX).min(MAILBOX_BYTES);
-    bytes.clear();
-    let words = (at..).take(length.div_ceil(size_of::<u64>()));
-    bytes.extend(words.flat_map(|place| memory.word(place).load(Ordering::Relaxed).to_le_bytes()));
-    bytes.truncate(length);
+    let whole = length.next_multiple_of(size_of::<u64>());
+    if space.len() < whole {
+        space.resize(whole, 0);
+    }
+    let (words, _) = space.as_chunks_mut();
+    for (place, word) in (at..at + whole / size_of::<u64>()).zip(words) {
+        *word = memory.word(place).load(Ordering::Relaxed).to_le_bytes();
+    }
+    space.get(..length).unwrap_or(&[])
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-    use std::sync::mpsc::{RecvTimeoutError, channel};
-    use std::time::Duration;
-
-    use super::*;
-
-    fn shared() -> (SharedMemory, SharedMemory) {
-        let (ours, fd) = SharedMemory::create().unwrap();
-        (ours, SharedMemory::map(fd).unwrap())
-    }
-
-    #[test]
-    fn nothing_is_laid_for_one_who_does_not_listen() {
-        let (ours, theirs) = shared();
-        assert!(!call(&theirs, b"call"));
-        listen(&ours);
-        assert!(call(&theirs, b"call"));
-        stop_listening(&ours);
-        assert!(has_call(&ours), "the last look finds it");
-        assert!(!call(&theirs, b"call"));
-    }
-
-    #[test]
-    fn bytes_of_every_length_come_as_they_were_laid() {
-        let (ours, theirs) = shared();
-        listen(&ours);
-        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(MAILBOX_BYTES).collect();
-        let mut seen = Vec::new();
-        for length in (1..100).chain([4095, 4096, 4097, MAILBOX_BYTES]) {
-            assert!(call(&theirs, &bytes[..length]), "{length}");
-            assert!(take_call(&ours, &mut seen) && seen == bytes[..length], "{length}");
-            assert!(!take_call(&ours, &mut seen), "a call is taken once");
-            assert!(answer(&ours, &bytes[bytes.len() - length..]), "{length}");
-            assert!(await_answer(&theirs, &mut seen) && seen == bytes[bytes.len() - length..], "{length}");
-        }
-        assert!(!call(&theirs, &[]) && !call(&theirs, &vec![0; MAILBOX_BYTES + 1]));
-    }
-
-    #[test]
-    fn an_answer_is_laid_for_one_who_looks_and_no_other() {
-        let (ours, theirs) = shared();
-        listen(&ours);
-        let mut seen = Vec::new();
-        assert!(call(&theirs, b"call") && take_call(&ours, &mut seen));
-        assert!(!await_answer(&theirs, &mut seen), "nobody answers");
-        assert!(!answer(&ours, b"late"));
-        assert!(call(&theirs, b"call") && take_call(&ours, &mut seen));
-        answer_by_socket(&ours);
-        assert!(!answer(&ours, b"after it was said that it comes elsewhere"));
-        assert!(!await_answer(&theirs, &mut seen));
-        assert!(call(&theirs, b"call") && take_call(&ours, &mut seen));
-        assert!(answer(&ours, b"once") && !answer(&ours, b"twice"));
-        assert!(await_answer(&theirs, &mut seen) && seen == b"once");
-    }
-
-    #[test]
-    fn a_hostile_length_is_clamped() {
-        let (ours, theirs) = shared();
-        let mut seen = Vec::new();
-        for length in [1, 9, MAILBOX_BYTES as u64 + 1, 1 << 40, SOCKET, ASLEEP] {
-            theirs.word(CALL).store(length, Ordering::SeqCst);
-            assert!(take_call(&ours, &mut seen));
-            assert_eq!(seen.len() as u64, length.min(MAILBOX_BYTES as u64));
-            theirs.word(ANSWER).store(length, Ordering::SeqCst);
-            assert!(!answer(&ours, b"over something that was there already"));
-        }
-    }
-
-    /// Two threads, each of which goes to sleep at random moments, with channels for sockets: nobody ever sleeps on a message.
-    #[test]
-    fn no_message_is_slept_on() {
-        const CALLS: u64 = 40_000;
-        let (ours, theirs) = shared();
-        let (calls, called) = channel::<Vec<u8>>();
-        let (answers, answered) = channel::<Vec<u8>>();
-        let worker = std::thread::spawn(move || {
-            let (mut nearby, mut frame) = (0u64, Vec::new());
-            for number in 0..CALLS {
-                let message = number.to_le_bytes();
-                let laid = call(&theirs, &message);
-                if !laid {
-                    calls.send(message.to_vec()).unwrap();
-                }
-                let seen = if laid && await_answer(&theirs, &mut frame) {
-                    nearby += 1;
-                    frame.clone()
-                } else {
-                    answered.recv_timeout(Duration::from_secs(60)).unwrap()
-                };
-                assert_eq!(seen, (number + 1).to_le_bytes());
-            }
-            nearby
-        });
-        let (mut frame, mut taken) = (Vec::new(), 0u64);
-        let mut spins = 0u32;
-        loop {
-            let mut handle = |frame: &[u8], laid: bool| {
-                let number = u64::from_le_bytes(frame.try_into().unwrap());
-                let message = (number + 1).to_le_bytes();
-                // Every seventh is said to come by the other way, and every third does without a word.
-                if laid && number % 7 == 0 {
-                    answer_by_socket(&ours);
-                }
-                if !laid || number % 3 == 0 || !answer(&ours, &message) {
-                    answers.send(message.to_vec()).unwrap();
-                }
-            };
-            if take_call(&ours, &mut frame) {
-                taken += 1;
-                handle(&frame, true);
-                continue;
-            }
-            spins = spins.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            if spins >> 28 != 0 {
-                std::hint::spin_loop();
-                continue;
-            }
-            stop_listening(&ours);
-            if !has_call(&ours) {
-                match called.recv_timeout(Duration::from_secs(60)) {
-                    Ok(frame) => handle(&frame, false),
-                    Err(RecvTimeoutError::Disconnected) => break,
-                    Err(RecvTimeoutError::Timeout) => panic!("nobody called for a minute, and nothing lies here"),
-                }
-            }
-            listen(&ours);
-        }
-        let nearby = worker.join().unwrap();
-        assert!(taken >= nearby && nearby > 0, "{taken} of {CALLS} calls were taken here, {nearby} answered");
-    }
-}
+mod tests;

@@ -14,6 +14,7 @@ use taskcell_wire::limits::{KEPT_BYTES, RESULT_BYTES};
 use taskcell_wire::{ChunkId, FromWorker, Outcome, OutcomeWriter, Stream, encode};
 
 use crate::error::WorkerError;
+use crate::mailbox::Laid;
 use crate::stop::now;
 
 /// Collects and sends.
@@ -117,22 +118,31 @@ impl Outbox {
     }
 
     /// Sends all that waits, and then a call: by `lay` if it takes them and the supervisor has read all before it, else over the socket.
-    /// Whether `lay` took them. A call ends with its answer, so when there is another one the supervisor has read this one.
+    /// A call ends with its answer, so when there is another one the supervisor has read this one.
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub fn call(&self, call: &FromWorker<'_>, lay: impl FnOnce(&[u8]) -> bool) -> Result<bool, WorkerError> {
+    pub fn call(&self, call: &FromWorker<'_>, lay: impl FnOnce(&[u8]) -> Laid) -> Result<Laid, WorkerError> {
         let mut waiting = self.lock();
         waiting.frame()?;
         let cap = waiting.cap;
         encode(call, cap, &mut waiting.frames)?;
-        if !waiting.unread && lay(&waiting.frames) {
-            waiting.frames.clear();
-            return Ok(true);
+        let laid = if waiting.unread { Laid::No } else { lay(&waiting.frames) };
+        match laid {
+            Laid::Seen => {
+                waiting.frames.clear();
+                waiting.frames.shrink_to(KEPT_BYTES);
+                return Ok(laid);
+            }
+            Laid::Unseen => {
+                waiting.frames.clear();
+                encode(&FromWorker::Laid, cap, &mut waiting.frames)?;
+            }
+            Laid::No => {}
         }
         self.write(&mut waiting)?;
         waiting.unread = false;
-        Ok(false)
+        Ok(laid)
     }
 
     /// Adds something of the running task's that has no hurry.

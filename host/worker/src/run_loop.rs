@@ -8,6 +8,7 @@ use taskcell_wire::{ItemReader, Outcome, Run, ToWorker, codec};
 
 use crate::error::WorkerError;
 use crate::inbox::{Inbox, Wait};
+use crate::mailbox;
 use crate::outbox::Outbox;
 use crate::page;
 use crate::stop::{TaskStop, now};
@@ -57,6 +58,7 @@ impl RunLoop {
             }
             self.watch.idle();
             self.outbox.flush()?;
+            mailbox::rest(&self.page);
             match inbox.read(&mut arrived, None)? {
                 Wait::Bytes => {}
                 Wait::End | Wait::Deadline => return Ok(()),
@@ -70,8 +72,10 @@ impl RunLoop {
         match codec::decode::<ToWorker<'_>>(frame)? {
             ToWorker::Run(run) => self.run(&run)?,
             ToWorker::Shutdown => return Ok(false),
-            // Those two are for a call that waits, and are read there.
-            ToWorker::Boot(_) | ToWorker::Reply(..) | ToWorker::Recall(..) => return Err(WorkerError::OutOfTurn),
+            // Boot is over; the others are for a call that waits, and are read there.
+            ToWorker::Boot(_) | ToWorker::Reply(..) | ToWorker::Recall(..) | ToWorker::Laid(..) => {
+                return Err(WorkerError::OutOfTurn);
+            }
         }
         Ok(true)
     }

@@ -11,6 +11,9 @@
 //! one who made it is the one who did not see it coming, and the others may go on once it lets go of what it has.
 //!
 //! A call with a timeout ends by itself, so it is no part of a deadlock.
+//!
+//! A broker that only warns ([`OnDeadlock::Warn`]) answers nothing. It tells what it found once: that the call that closed the circle is still
+//! the last one says that nothing changed since.
 
 use std::fmt::Write as _;
 
@@ -21,6 +24,8 @@ use super::Broker;
 use super::calls::Site;
 use super::due::Due;
 use super::objects::Body;
+use super::options::OnDeadlock;
+use crate::effect::Effect;
 
 /// Tasks that are named; the others are counted.
 const NAMED: usize = 8;
@@ -59,7 +64,7 @@ impl Broker {
             let Some(next) = self.waits_for(at) else { return };
             if next == start {
                 let text = self.name_waits(&waiting);
-                return self.give_up(call, CallError::Deadlock(text));
+                return self.deadlocked(call, text);
             }
             let running = self.workers.get(&next).and_then(|state| state.running.as_ref());
             let Some(parked) = running.and_then(|running| running.parked) else { return };
@@ -74,7 +79,7 @@ impl Broker {
         if !self.options.is_program || self.inputs > 0 || self.owed > 0 || self.holders.len() > self.calls.len() {
             return;
         }
-        let Some(last) = self.calls.keys().next_back().copied() else { return };
+        let Some(last) = self.calls.keys().next_back().copied().filter(|last| self.told != Some(*last)) else { return };
         // The bound on the run time of the program itself ends it, and helps nobody.
         let helps = |due: Due| match due {
             Due::Pool(pool) => self.is_guests(pool),
@@ -90,8 +95,19 @@ impl Broker {
             // Writing to a string does not fail.
             let _ = write!(text, "; {queued} more wait for a worker");
         }
-        self.give_up(last, CallError::Deadlock(text));
+        self.deadlocked(last, text);
         self.settle();
+    }
+
+    /// A deadlock was found, of which this call is the one that closed the circle.
+    fn deadlocked(&mut self, call: CallId, text: String) {
+        match self.options.on_deadlock {
+            OnDeadlock::Fail => self.give_up(call, CallError::Deadlock(text)),
+            OnDeadlock::Warn => {
+                self.told = Some(call);
+                self.effects.push(Effect::Deadlocked(text));
+            }
+        }
     }
 
     /// `task 3 "a" waits for lock 6: acquire; task 4 "b" waits for ...`

@@ -68,6 +68,16 @@ impl Default for HostLimits {
     }
 }
 
+/// What becomes of a deadlock that was found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnDeadlock {
+    /// One of the calls is answered with [`CallError::Deadlock`](taskcell_wire::call::CallError::Deadlock), so that the others can go on.
+    #[default]
+    Fail,
+    /// It is told, once, and all go on waiting: somebody who watches decides.
+    Warn,
+}
+
 /// What a broker is made with.
 #[derive(Debug, Clone)]
 pub struct BrokerOptions {
@@ -87,6 +97,8 @@ pub struct BrokerOptions {
     pub grace: Duration,
     /// All tasks descend from one, so if each of them waits for another then nobody outside can help: that is searched for.
     pub is_program: bool,
+    /// What becomes of a deadlock.
+    pub on_deadlock: OnDeadlock,
     /// Whether workers understand [`Effect::Recall`](crate::Effect::Recall). Otherwise a worker of a component that may wait is given
     /// one task at a time.
     pub recall: bool,

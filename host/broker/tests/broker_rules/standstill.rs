@@ -1,5 +1,6 @@
 //! Waits that could never end.
 
+use taskcell_broker::Effect;
 use taskcell_wire::call::{
     Argument, Batch, Call, CallError, Create, Ended, EventCall, FutureCall, Interest, LockCall, LockOptions, PoolCall,
     PoolSettings, ProcessCall, QueueCall, QueueOptions, Reply,
@@ -125,4 +126,39 @@ fn tasks_that_never_get_a_worker_are_counted() {
     assert_eq!(host.answer(root), Some(Ok(Reply::Places(vec![0]))));
     let result = Call::Future(futures[0], FutureCall::Result { timeout: None });
     assert!(matches!(host.call(root, result), Some(Ok(_))));
+}
+
+#[test]
+fn one_that_is_only_told_goes_on_waiting_and_is_told_once() {
+    let warn = taskcell_broker::BrokerOptions { on_deadlock: taskcell_broker::OnDeadlock::Warn, ..options() };
+    let (mut host, root) = Host::with(warn, 1);
+    let a = host.make(root, Create::Lock(LockOptions { name: Some("a".into()), ..LockOptions::default() }));
+    let (_, _, one) = host.spawn(root, "with-lock", vec![Argument::Handle(a)]);
+    let theirs = host.given(one)[0];
+    host.call(one, Call::Lock(theirs, ACQUIRE));
+    let told = |host: &mut Host| -> Vec<String> {
+        let effects = std::mem::take(&mut host.other).into_iter();
+        effects.filter_map(|effect| if let Effect::Deadlocked(text) = effect { Some(text) } else { None }).collect()
+    };
+    let (process, _, three) = host.spawn(one, "with-lock", vec![Argument::Handle(theirs)]);
+    let third = host.given(three)[0];
+    assert_eq!(host.call(one, Call::Process(process, JOIN)), None);
+    assert_eq!(told(&mut host), Vec::<String>::new());
+    assert_eq!(host.call(three, Call::Lock(third, ACQUIRE)), None, "nobody is answered");
+    let text = told(&mut host);
+    assert!(
+        text.len() == 1 && text[0].contains("waits for lock 1 \"a\": acquire") && text[0].contains("waits for process"),
+        "{text:?}"
+    );
+    // All stand still: the circle is named once more with those who wait for it, and then no more.
+    let queue = host.make(root, Create::Queue(QueueOptions::default()));
+    assert_eq!(host.call(root, Call::Queue(queue, GET)), None);
+    let text = told(&mut host);
+    assert!(text.len() == 1 && text[0].matches("waits for").count() == 3, "{text:?}");
+    host.wait(10_000);
+    assert_eq!(told(&mut host), Vec::<String>::new(), "nothing changed");
+    // Somebody ends it from outside.
+    host.end(three, Ended::Trapped("it was stopped".into()));
+    assert!(matches!(host.answer(one), Some(Ok(_))));
+    assert_eq!((host.answer(root), told(&mut host)), (None, Vec::new()));
 }

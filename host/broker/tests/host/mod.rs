@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use taskcell_broker::{
-    Broker, BrokerOptions, Chunk, Duration, Effect, HostLimits, JobOptions, Module, ModuleId, Now, PoolId, PoolOptions, Quotas,
-    Violation, WorkerSpec,
+    Broker, BrokerOptions, Chunk, Duration, Effect, HostLimits, JobOptions, Module, ModuleId, Now, OnDeadlock, PoolId,
+    PoolOptions, Quotas, Violation, WorkerSpec,
 };
 use taskcell_wire::call::{
     Argument, Batch, Call, CallError, CallId, CheckedArgument, Create, Ended, HandleId, HandleKind, Invocation, ProcessOptions,
@@ -126,6 +126,7 @@ pub(crate) fn options() -> BrokerOptions {
         quotas: Quotas::default(),
         grace: Duration::from_millis(100),
         is_program: true,
+        on_deadlock: OnDeadlock::Fail,
         recall: true,
     }
 }
@@ -246,6 +247,7 @@ impl Host {
             | Effect::Cancelled { .. }
             | Effect::PoolFailed(..)
             | Effect::ReadInput(..)
+            | Effect::Deadlocked(_)
             | Effect::Logged { .. }) => self.other.push(other),
         }
     }

@@ -32,12 +32,22 @@ pub(crate) struct Run {
     #[arg(long, value_enum, default_value_t = LogLevel::Info)]
     log: LogLevel,
 
+    /// What becomes of tasks that wait for each other: one is told, as an error of its call, or they are named here and go on waiting
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnDeadlock::Fail)]
+    on_deadlock: OnDeadlock,
+
     #[command(flatten)]
     run: RunArgs,
 
     /// The program's arguments
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OnDeadlock {
+    Fail,
+    Warn,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -87,6 +97,10 @@ impl Run {
                     output::note(&format!("[task {}] {}: {}", logged.task.0, logged.level.name(), logged.text));
                 }
             });
+        let builder = match self.on_deadlock {
+            OnDeadlock::Fail => builder,
+            OnDeadlock::Warn => builder.on_deadlock(|waits| output::note(&format!("deadlock: {waits}"))),
+        };
         let interrupt = Interrupt::listen()?;
         let program = builder.build()?;
         interrupt.tasks(program.bell());

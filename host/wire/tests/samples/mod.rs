@@ -149,7 +149,11 @@ pub(crate) fn to_worker<'a>(items: &'a [u8], count: u32) -> Vec<(&'static str, T
     ]
     .into_iter()
     .chain(calls::replies())
-    .chain([("ToWorker::Recall", ToWorker::Recall(ChunkId(0x0304), 5)), ("ToWorker::Shutdown", ToWorker::Shutdown)])
+    .chain([
+        ("ToWorker::Recall", ToWorker::Recall(ChunkId(0x0304), 5)),
+        ("ToWorker::Shutdown", ToWorker::Shutdown),
+        ("ToWorker::Laid", ToWorker::Laid(taskcell_wire::call::CallId(0x0304), 5)),
+    ])
     .collect()
 }
 
@@ -177,6 +181,7 @@ pub(crate) fn from_worker(outcomes: &OutcomeWriter) -> Vec<(&'static str, FromWo
     .into_iter()
     .chain(calls::calls())
     .chain(calls::tells())
+    .chain([("FromWorker::Laid", FromWorker::Laid)])
     .collect()
 }
 

@@ -241,7 +241,7 @@ fn heard(message: &FromWorker<'_>) -> Heard {
         FromWorker::Printed { chunk, task, stream, bytes } => {
             Heard::Printed { chunk: chunk.0, task: *task, stream: *stream, text: String::from_utf8_lossy(bytes).into_owned() }
         }
-        FromWorker::Ready(_) | FromWorker::Failed { .. } | FromWorker::Call(..) | FromWorker::Tell(_) => {
+        FromWorker::Ready(_) | FromWorker::Failed { .. } | FromWorker::Call(..) | FromWorker::Tell(_) | FromWorker::Laid => {
             panic!("out of turn: {message:?}")
         }
     }

@@ -162,7 +162,7 @@ impl Double {
                     ToWorker::Run(run) => self.run(&run),
                     ToWorker::Shutdown => leave(0),
                     // It asks for nothing here, and so is answered nothing.
-                    ToWorker::Reply(..) | ToWorker::Recall(..) => panic!("an answer without a call"),
+                    ToWorker::Reply(..) | ToWorker::Recall(..) | ToWorker::Laid(..) => panic!("an answer without a call"),
                     ToWorker::Boot(_) => panic!("Boot comes once"),
                 }
             }

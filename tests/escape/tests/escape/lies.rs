@@ -3,9 +3,11 @@
 use std::net::Shutdown;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering;
 
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use taskcell_sandbox::SharedMemory;
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{ChunkId, FromWorker, LayerReport, Outcome, OutcomeWriter, PROTOCOL_VERSION, Ready, Stream, TrapKind};
 use taskcell_worker::page;
@@ -50,6 +52,20 @@ const BAD_RESULT: End = End::Lost("it sent a result that is not one line of JSON
 pub(crate) const A_THOUSAND_DESCRIPTORS: &str = "a thousand descriptors";
 
 type Lie = (&'static str, End, fn(&mut Double, &Place) -> Then);
+
+fn noise(double: &Double, words: std::ops::Range<usize>) {
+    words.for_each(|word| double.page.word(word).store(u64::MAX, Ordering::Relaxed));
+}
+
+/// As an honest worker lays a call, without looking whether it may.
+fn lay(double: &Double, frames: &[u8]) {
+    for (word, piece) in (512..).zip(frames.chunks(8)) {
+        let mut bytes = [0; 8];
+        bytes[..piece.len()].copy_from_slice(piece);
+        double.page.word(word).store(u64::from_le_bytes(bytes), Ordering::Relaxed);
+    }
+    double.page.word(16).store(frames.len() as u64, Ordering::SeqCst);
+}
 
 /// All lies.
 pub(crate) const LIES: &[Lie] = &[
@@ -189,7 +205,28 @@ pub(crate) const LIES: &[Lie] = &[
         leave(9)
     }),
     ("noise all over the page", End::Answered, |double, _| {
-        (0..512).for_each(|slot| double.page.slot(slot).store(u64::MAX, std::sync::atomic::Ordering::Relaxed));
+        noise(double, 0..16);
+        Then::Answer(ANSWER)
+    }),
+    ("noise where a call lies, and all over the memory behind it", End::Harmless, |double, _| {
+        noise(double, 16..SharedMemory::WORDS);
+        Then::Answer(ANSWER)
+    }),
+    ("noise where its answers lie", End::Answered, |double, _| {
+        noise(double, 24..SharedMemory::WORDS);
+        Then::Answer(ANSWER)
+    }),
+    ("half a frame laid in shared memory", End::Harmless, |double, _| {
+        let half = frame(&FromWorker::Failed { kind: BootFailure::Guest, text: "half of this" });
+        lay(double, &half[..half.len() - 1]);
+        Then::Answer(ANSWER)
+    }),
+    ("a second ready, laid in shared memory", End::Harmless, |double, _| {
+        lay(double, &frame(&FromWorker::Ready(Ready { version: PROTOCOL_VERSION, layers: Vec::new() })));
+        Then::Answer(ANSWER)
+    }),
+    ("that a call lies there, a thousand times, and none does", End::Answered, |double, _| {
+        (0..1000).for_each(|_| double.send(&frame(&FromWorker::Laid)));
         Then::Answer(ANSWER)
     }),
     // What does no harm.

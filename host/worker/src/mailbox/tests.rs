@@ -1,0 +1,149 @@
+//! Both sides of the exchange in one process.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use super::*;
+
+fn shared() -> (SharedMemory, SharedMemory) {
+    let (ours, fd) = SharedMemory::create().unwrap();
+    (ours, SharedMemory::map(fd).unwrap())
+}
+
+#[test]
+fn nothing_is_laid_for_one_who_does_not_listen() {
+    let (ours, theirs) = shared();
+    assert_eq!(call(&theirs, b"call"), Laid::No);
+    listen(&ours);
+    assert_eq!(call(&theirs, b"call"), Laid::Seen);
+    stop_listening(&ours);
+    assert!(has_call(&ours), "the last look finds it");
+    assert_eq!(call(&theirs, b"call"), Laid::No);
+}
+
+#[test]
+fn bytes_of_every_length_come_as_they_were_laid() {
+    let (ours, theirs) = shared();
+    listen(&ours);
+    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(MAILBOX_BYTES).collect();
+    let mut space = Vec::new();
+    for length in (1..100).chain([4095, 4096, 4097, MAILBOX_BYTES]) {
+        assert_eq!(call(&theirs, &bytes[..length]), Laid::Seen, "{length}");
+        assert!(take_call(&ours, &mut space) == Some(&bytes[..length]), "{length}");
+        assert_eq!(take_call(&ours, &mut space), None, "a call is taken once");
+        assert!(answer(&ours, &bytes[bytes.len() - length..]), "{length}");
+        assert!(await_answer(&theirs, &mut space) == Some(&bytes[bytes.len() - length..]), "{length}");
+    }
+    assert_eq!(call(&theirs, &[]), Laid::No);
+    assert_eq!(call(&theirs, &vec![0; MAILBOX_BYTES + 1]), Laid::No);
+}
+
+#[test]
+fn an_answer_is_laid_for_one_who_looks_and_no_other() {
+    let (ours, theirs) = shared();
+    listen(&ours);
+    let mut space = Vec::new();
+    assert!(call(&theirs, b"call") == Laid::Seen && take_call(&ours, &mut space).is_some());
+    assert_eq!(await_answer(&theirs, &mut space), None, "nobody answers");
+    assert!(!answer(&ours, b"late"));
+    assert!(call(&theirs, b"call") == Laid::Seen && take_call(&ours, &mut space).is_some());
+    answer_by_socket(&ours);
+    assert!(!answer(&ours, b"after it was said that it comes elsewhere"));
+    assert_eq!(await_answer(&theirs, &mut space), None);
+    assert!(call(&theirs, b"call") == Laid::Seen && take_call(&ours, &mut space).is_some());
+    assert!(answer(&ours, b"once") && !answer(&ours, b"twice"));
+    assert_eq!(await_answer(&theirs, &mut space), Some(&b"once"[..]));
+}
+
+#[test]
+fn what_is_long_is_laid_for_one_who_does_not_look_too() {
+    let (ours, theirs) = shared();
+    let long = vec![7; LONG_BYTES];
+    let mut space = Vec::new();
+    assert_eq!(call(&theirs, &long), Laid::Unseen);
+    assert_eq!(await_answer(&theirs, &mut space), None, "the supervisor sleeps");
+    assert!(take_call(&ours, &mut space) == Some(&long));
+    assert_eq!(lay_answer(&ours, &long[1..]), None, "short ones go over the socket");
+    let length = lay_answer(&ours, &long).unwrap();
+    assert!(read_answer(&theirs, length, &mut space) == long);
+    assert_eq!(read_answer(&theirs, u32::MAX, &mut space).len(), MAILBOX_BYTES);
+    rest(&theirs);
+    assert!(read_answer(&ours, length, &mut space).iter().all(|byte| *byte == 0), "its memory was given back");
+    // One that looks all the same is told to look at the socket.
+    listen(&ours);
+    assert!(call(&theirs, b"call") == Laid::Seen && take_call(&ours, &mut space).is_some());
+    assert!(lay_answer(&ours, &long).is_some() && await_answer(&theirs, &mut space).is_none());
+}
+
+#[test]
+fn a_hostile_length_is_clamped() {
+    let (ours, theirs) = shared();
+    let mut space = Vec::new();
+    for length in [1, 9, MAILBOX_BYTES as u64 + 1, 1 << 40, SOCKET, ASLEEP] {
+        theirs.word(CALL).store(length, Ordering::SeqCst);
+        assert_eq!(take_call(&ours, &mut space).map(<[u8]>::len), usize::try_from(length.min(MAILBOX_BYTES as u64)).ok());
+        theirs.word(ANSWER).store(length, Ordering::SeqCst);
+        assert!(!answer(&ours, b"over something that was there already"));
+    }
+}
+
+/// Two threads, each of which goes to sleep at random moments, with channels for sockets: nobody ever sleeps on a message.
+#[test]
+fn no_message_is_slept_on() {
+    const CALLS: u64 = 40_000;
+    let (ours, theirs) = shared();
+    let (calls, called) = channel::<Vec<u8>>();
+    let (answers, answered) = channel::<Vec<u8>>();
+    let worker = std::thread::spawn(move || {
+        let (mut nearby, mut space) = (0u64, Vec::new());
+        for number in 0..CALLS {
+            let message = number.to_le_bytes();
+            let laid = call(&theirs, &message) == Laid::Seen;
+            if !laid {
+                calls.send(message.to_vec()).unwrap();
+            }
+            let looked = laid.then(|| await_answer(&theirs, &mut space)).flatten();
+            nearby += u64::from(looked.is_some());
+            let seen = looked.map_or_else(|| answered.recv_timeout(Duration::from_secs(60)).unwrap(), <[u8]>::to_vec);
+            assert_eq!(seen, (number + 1).to_le_bytes());
+        }
+        nearby
+    });
+    let (mut space, mut taken) = (Vec::new(), 0u64);
+    let mut spins = 0u32;
+    loop {
+        let handle = |frame: &[u8], laid: bool| {
+            let number = u64::from_le_bytes(frame.try_into().unwrap());
+            let message = (number + 1).to_le_bytes();
+            // Every seventh is said to come by the other way, and every third does without a word.
+            if laid && number % 7 == 0 {
+                answer_by_socket(&ours);
+            }
+            if !laid || number % 3 == 0 || !answer(&ours, &message) {
+                answers.send(message.to_vec()).unwrap();
+            }
+        };
+        if let Some(frame) = take_call(&ours, &mut space) {
+            taken += 1;
+            handle(frame, true);
+            continue;
+        }
+        spins = spins.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        if spins >> 28 != 0 {
+            std::hint::spin_loop();
+            continue;
+        }
+        stop_listening(&ours);
+        if !has_call(&ours) {
+            match called.recv_timeout(Duration::from_secs(60)) {
+                Ok(frame) => handle(&frame, false),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("nobody called for a minute, and nothing lies here"),
+            }
+        }
+        listen(&ours);
+    }
+    let nearby = worker.join().unwrap();
+    assert!(taken >= nearby && nearby > 0, "{taken} of {CALLS} calls were taken here, {nearby} answered");
+}
