@@ -41,6 +41,7 @@ const CASES: &[Case] = &[
     ("pools_live_side_by_side", pools_live_side_by_side),
     ("a_killed_worker_is_told_and_replaced", a_killed_worker_is_told_and_replaced),
     ("a_timeout_ends_a_task", a_timeout_ends_a_task),
+    ("a_task_that_waits_too_long_never_runs", a_task_that_waits_too_long_never_runs),
     ("an_instance_is_used_again_when_asked_for", an_instance_is_used_again_when_asked_for),
     ("what_guests_print_is_handed_over", what_guests_print_is_handed_over),
     ("a_pool_may_be_moved_and_used_elsewhere", a_pool_may_be_moved_and_used_elsewhere),
@@ -293,6 +294,19 @@ fn a_timeout_ends_a_task() {
     let pool = builder(1).timeout(Some(Duration::from_millis(200))).build().expect("a pool");
     assert_eq!(pool.submit::<u32>("spin", &0).expect("submitted").result(), Err(TaskError::TimedOut));
     assert_eq!(pool.submit::<u32>("spin", &1).expect("submitted").result(), Ok(1));
+}
+
+fn a_task_that_waits_too_long_never_runs() {
+    let pool = builder(1).queue_timeout(Some(Duration::from_millis(100))).build().unwrap();
+    let mut first = pool.submit::<u64>("burn", &ROUNDS).unwrap();
+    let waiting: Vec<_> = (0..50).map(|_| pool.submit::<u64>("burn", &1).unwrap()).collect();
+    for late in waiting {
+        assert_eq!(late.result(), Err(TaskError::Expired));
+    }
+    assert_eq!(first.wait(Some(Duration::ZERO)), None, "what runs goes on");
+    first.cancel();
+    assert_eq!(first.result(), Err(TaskError::Cancelled));
+    assert!(pool.submit::<u64>("burn", &1).unwrap().result().is_ok(), "who need not wait runs");
 }
 
 fn an_instance_is_used_again_when_asked_for() {

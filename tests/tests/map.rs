@@ -253,6 +253,25 @@ fn a_timeout_is_retried_as_often_as_asked() {
 }
 
 #[test]
+fn a_task_that_waits_longer_than_it_may_never_runs() {
+    // The first holds the only worker for longer than the others may wait; with two in line, each of them is read meanwhile.
+    let options = ["--records", "-j", "1", "--timeout", "2s", "--queue-timeout", "300ms"];
+    let ended = numbers(&options, "spin").args(["0", "7", "8"]).run();
+    let found = records(&ended);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert_eq!(found[0]["error"]["kind"], json!("timed-out"));
+    for late in &found[1..] {
+        assert_eq!((&late["error"]["kind"], &late["attempts"]), (&json!("expired"), &json!(0)), "{ended:#?}");
+    }
+    let told = numbers(&options[1..], "spin").args(["0", "7"]).run();
+    assert!(told.stderr.contains("argument 2: the task waited for a worker for longer than its queue timeout"), "{told:#?}");
+    // Who need not wait does not expire, however long it runs, and however often it is tried.
+    let options = ["--records", "-j", "1", "--timeout", "500ms", "--retries", "1", "--queue-timeout", "300ms"];
+    let found = records(&numbers(&options, "spin").args(["0"]).run());
+    assert_eq!((&found[0]["error"]["kind"], &found[0]["attempts"]), (&json!("timed-out"), &json!(2)));
+}
+
+#[test]
 fn a_fresh_instance_forgets_and_a_used_one_remembers() {
     let inputs = ["null"; 50];
     let fresh = numbers(&["-j", "1"], "count").args(inputs).run().well();

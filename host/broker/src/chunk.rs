@@ -5,7 +5,7 @@
 
 use taskcell_wire::{ItemReader, ItemWriter, JobId};
 
-use crate::time::Duration;
+use crate::time::{Duration, Now};
 
 /// Why an attempt ended without a result of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Chunk {
     pub items: Vec<u8>,
     /// Attempts of the (only) task that failed before; empty for a chunk that was not tried yet.
     pub history: Vec<Attempt>,
+    /// When it has to be with a worker, if it waits for its first attempt and may not do so for ever. Set by the pool.
+    pub start_by: Option<Now>,
 }
 
 impl Chunk {
@@ -59,7 +61,8 @@ impl Chunk {
             items.push(item.unwrap_or(&[]));
         }
         let (items, count) = items.into_parts();
-        Some(Self { job: self.job, first: self.first.saturating_add(u64::from(from)), count, items, history: Vec::new() })
+        let first = self.first.saturating_add(u64::from(from));
+        Some(Self { job: self.job, first, count, items, history: Vec::new(), start_by: self.start_by })
     }
 }
 
@@ -72,7 +75,7 @@ mod tests {
         let mut items = ItemWriter::default();
         inputs.iter().for_each(|input| items.push(input));
         let (items, count) = items.into_parts();
-        Chunk { job: JobId(1), first: 10, count, items, history: Vec::new() }
+        Chunk { job: JobId(1), first: 10, count, items, history: Vec::new(), start_by: None }
     }
 
     #[test]

@@ -80,6 +80,15 @@ pub enum Effect {
         /// How many.
         count: u32,
     },
+    /// These tasks of the API waited too long for their first attempt.
+    Expired {
+        /// Whose tasks.
+        job: JobId,
+        /// The first one's place.
+        first: u64,
+        /// How many.
+        count: u32,
+    },
     /// No worker of this pool of the API can be kept alive; every task that waits is lost, and so is every later one. For people.
     PoolFailed(PoolId, String),
     /// Answer a call; the number is the worker's own.
@@ -111,5 +120,6 @@ pub enum PoolEffect {
     Kill(WorkerId, KillReason),
     Lost { job: JobId, index: u64, history: Vec<Attempt> },
     Cancelled { job: JobId, first: u64, count: u32 },
+    Expired { job: JobId, first: u64, count: u32 },
     Failed(String),
 }

@@ -68,6 +68,9 @@ pub struct JobOptions {
     pub task: TaskIndex,
     /// The run time of one attempt.
     pub timeout: Option<Duration>,
+    /// How long each may wait for its first attempt. Such tasks travel alone and to workers that have nothing else, so that none of them waits
+    /// behind another.
+    pub queue_timeout: Option<Duration>,
     /// How their inputs are written.
     pub input: Encoding,
     /// How their results are to be written.
@@ -84,6 +87,7 @@ impl JobOptions {
     /// Calls of an export with JSON in and out, without a bound.
     #[must_use]
     pub fn new(task: TaskIndex) -> Self {
-        Self { task, timeout: None, input: Encoding::Json, output: Encoding::Json, timed: false, once: false, alone: false }
+        let (input, output) = (Encoding::Json, Encoding::Json);
+        Self { task, timeout: None, queue_timeout: None, input, output, timed: false, once: false, alone: false }
     }
 }

@@ -14,7 +14,7 @@
 //! go back to the front of the line, uncharged; the running one is charged an attempt. So a death costs one task.
 //!
 //! Invariants, checked by `tests/model.rs` with random histories: every submitted task ends exactly once (a result is accepted,
-//! or [`PoolEffect::Lost`], or [`PoolEffect::Cancelled`], or the pool fails); no worker has work that another has; nothing waits while
+//! or [`PoolEffect::Lost`], [`PoolEffect::Cancelled`] or [`PoolEffect::Expired`], or the pool fails); no worker has work that another has; nothing waits while
 //! a worker is idle.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -31,6 +31,7 @@ use crate::time::Now;
 mod assign;
 mod clock;
 mod death;
+mod expiry;
 mod outcome;
 mod shortage;
 mod staff;
@@ -124,6 +125,8 @@ pub struct Pool {
     pending: VecDeque<Chunk>,
     /// Chunks that wait for a moment, earliest first.
     delayed: BTreeMap<(Now, u64), Chunk>,
+    /// Moments at which something that waits may be out of its time.
+    expiries: BTreeSet<Now>,
     jobs: BTreeMap<JobId, Job>,
     estimates: BTreeMap<TaskIndex, Estimate>,
     restart: RestartPolicy,
@@ -157,6 +160,7 @@ impl Pool {
             slots: (0..options.workers.max(1)).map(|_| Slot::Empty { respawn: Now::default() }).collect(),
             pending: VecDeque::new(),
             delayed: BTreeMap::new(),
+            expiries: BTreeSet::new(),
             jobs: BTreeMap::new(),
             estimates: BTreeMap::new(),
             restart: RestartPolicy::new(options.workers, attempts),
@@ -209,7 +213,7 @@ impl Pool {
 
     /// Tasks to run. Tasks of a job that is unknown, cancelled or drained are cancelled, and so are all once the pool retires. A
     /// pool that failed takes none: they are lost with it.
-    pub fn submit(&mut self, now: Now, chunk: Chunk) {
+    pub fn submit(&mut self, now: Now, mut chunk: Chunk) {
         if self.failed || chunk.count == 0 {
             return;
         }
@@ -217,6 +221,7 @@ impl Pool {
             self.cancelled(&chunk);
             return;
         }
+        self.bound_waiting(now, &mut chunk);
         self.pending.push_back(chunk);
         self.assign(now);
     }
@@ -298,6 +303,7 @@ impl Pool {
             self.failed = true;
             self.pending.clear();
             self.delayed.clear();
+            self.expiries.clear();
             self.effects.push(PoolEffect::Failed(why));
         }
     }

@@ -20,7 +20,7 @@ use std::cell::RefCell;
 use history::{Trace, play_all};
 use program::{Counts, Program};
 
-const SEEDS: u64 = 4_000;
+const SEEDS: u64 = 20_000;
 
 #[test]
 fn nothing_is_lost_and_nothing_is_left() {

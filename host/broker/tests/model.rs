@@ -10,7 +10,7 @@ mod play;
 
 use play::{Counts, play};
 
-const SCHEDULES: u64 = 20_000;
+const SCHEDULES: u64 = 100_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
@@ -55,6 +55,7 @@ fn assert_covered(counts: &Counts) {
         ("last attempts", counts.last),
         ("lost tasks", counts.lost),
         ("cancellations", counts.cancelled),
+        ("tasks that waited too long", counts.expired),
         ("deaths", counts.deaths),
         ("deaths that a task paid for", counts.charged),
         ("deaths that a task behind the front paid for", counts.charged_behind),

@@ -187,6 +187,10 @@ pub(crate) struct MapArgs {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [RetryOn::Death, RetryOn::Timeout])]
     pub(crate) retry_on: Vec<RetryOn>,
 
+    /// How long a task may wait for a worker once its input was read; one that waits longer never runs [default: none]
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pub(crate) queue_timeout: Option<Duration>,
+
     /// Time for the whole job; what has not ended by then is stopped [default: none]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) deadline: Option<Duration>,

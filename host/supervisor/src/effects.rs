@@ -92,6 +92,9 @@ impl Dispatcher {
             Effect::Cancelled { job, first, count } => {
                 self.deliver(job, Encoding::Json, Block::untried(first, count, TaskError::Cancelled));
             }
+            Effect::Expired { job, first, count } => {
+                self.deliver(job, Encoding::Json, Block::untried(first, count, TaskError::Expired));
+            }
             Effect::PoolFailed(pool, why) => self.fail(pool, &why),
             Effect::Reply(worker, call, result) => self.reply(worker, call, result),
             Effect::ReadInput(worker, call, limit) => self.read_input(worker, call, limit),
@@ -212,6 +215,7 @@ fn ended(result: Result<&[u8], TaskError>, output: Encoding) -> Ended<'static> {
         Err(TaskError::TimedOut) => Ended::TimedOut,
         Err(TaskError::OverLimit { limit, text }) => Ended::OverLimit(format!("{}: {text}", limit.name())),
         Err(TaskError::Cancelled) => Ended::Cancelled,
+        Err(TaskError::Expired) => Ended::TimedOut,
         // Arguments were checked before the task started, so this is a worker's word against ours.
         Err(
             TaskError::Invalid { text } | TaskError::Lost { text } | TaskError::Stopped { text } | TaskError::Decode { text },

@@ -187,6 +187,9 @@ pub enum TaskError {
     /// It was cancelled.
     #[error("the task was cancelled")]
     Cancelled,
+    /// It waited for its first attempt for longer than it may.
+    #[error("the task waited for a worker for longer than its queue timeout")]
+    Expired,
     /// Its input does not fit its parameters.
     #[error("the input does not fit: {text}")]
     Invalid {
@@ -224,6 +227,7 @@ impl TaskError {
             Self::TimedOut => "timed-out",
             Self::OverLimit { .. } => "over-limit",
             Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
             Self::Invalid { .. } => "invalid",
             Self::Lost { .. } => "lost",
             Self::Stopped { .. } => "stopped",

@@ -46,7 +46,7 @@ impl Host {
         let mut items = ItemWriter::default();
         items.push(item);
         let (items, count) = items.into_parts();
-        self.shared.request(Request::Submit(Chunk { job, first: 0, count, items, history: Vec::new() }));
+        self.shared.request(Request::Submit(Chunk { job, first: 0, count, items, history: Vec::new(), start_by: None }));
         Future::new(Arc::clone(&self.shared), job, sink, decode)
     }
 }

@@ -34,6 +34,7 @@ pub struct PoolBuilder {
     isolation: Isolation,
     strictness: Strictness,
     timeout: Option<Duration>,
+    queue_timeout: Option<Duration>,
     budget: RetryBudget,
     grants: Grants,
     printed: Option<OnPrinted>,
@@ -80,6 +81,14 @@ impl PoolBuilder {
     #[must_use]
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// How long a task may wait for its first attempt, from its submission, to the next hundredth of a second. One that waits longer never runs and
+    /// ends with [`TaskError::Expired`](crate::TaskError::Expired). No limit by default. With a limit tasks are given to workers one by one.
+    #[must_use]
+    pub fn queue_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.queue_timeout = timeout;
         self
     }
 
@@ -153,7 +162,7 @@ impl PoolBuilder {
             input: None,
         };
         let host = Host::start(options, self.title.as_deref())?;
-        Ok(Pool { host, component: self.component, timeout: self.timeout })
+        Ok(Pool { host, component: self.component, timeout: self.timeout, queue_timeout: self.queue_timeout })
     }
 }
 
@@ -165,6 +174,7 @@ pub struct Pool {
     host: Host,
     component: Component,
     timeout: Option<Duration>,
+    queue_timeout: Option<Duration>,
 }
 
 /// How the tasks of a mapping run.
@@ -189,6 +199,7 @@ impl Pool {
             isolation: Isolation::default(),
             strictness: Strictness::Required,
             timeout: None,
+            queue_timeout: None,
             budget: RetryBudget::default(),
             grants: Grants::default(),
             printed: None,
@@ -266,7 +277,7 @@ impl Pool {
             let why = format!("it has {} bytes, the most is {most}", item.len());
             return Err(Error::Input { task: name.to_owned(), why });
         }
-        let options = JobOptions { input, output, timeout: self.timeout.map(duration), ..JobOptions::new(task) };
+        let options = JobOptions { input, output, ..self.job_options(task) };
         Ok(self.host.submit(options, item, decode))
     }
 
@@ -310,15 +321,14 @@ impl Pool {
     /// task.
     #[must_use]
     pub fn mapping<S: Source>(&self, task: TaskIndex, source: S, run: RunOptions, options: MappingOptions) -> Mapping<S> {
-        let job_options = JobOptions {
-            input: run.input,
-            output: run.output,
-            timeout: self.timeout.map(duration),
-            timed: run.timed,
-            ..JobOptions::new(task)
-        };
+        let job_options = JobOptions { input: run.input, output: run.output, timed: run.timed, ..self.job_options(task) };
         let (job, sink) = self.host.open(job_options);
         Mapping::new(Arc::clone(&self.host.shared), job, sink, task, source, options)
+    }
+
+    fn job_options(&self, task: TaskIndex) -> JobOptions {
+        let (timeout, queue_timeout) = (self.timeout.map(duration), self.queue_timeout.map(duration));
+        JobOptions { timeout, queue_timeout, ..JobOptions::new(task) }
     }
 
     fn runnable(&self, name: &str) -> Result<TaskIndex, Error> {

@@ -58,6 +58,13 @@ impl Broker {
                 self.forget(job, first, count);
                 self.effects.push(Effect::Cancelled { job, first, count });
             }
+            PoolEffect::Expired { job, first, count } if self.owns(job) => {
+                (0..u64::from(count)).for_each(|at| self.task_ended(job, first.saturating_add(at), Ended::TimedOut));
+            }
+            PoolEffect::Expired { job, first, count } => {
+                self.forget(job, first, count);
+                self.effects.push(Effect::Expired { job, first, count });
+            }
             PoolEffect::Failed(why) => self.pool_failed(id, why),
         }
     }

@@ -18,7 +18,10 @@ impl Pool {
 
     fn fill(&mut self, now: Now) {
         self.replace_used_up(None);
-        while let Some(chunk) = self.pending.front() {
+        self.expire(now);
+        loop {
+            self.split_front();
+            let Some(chunk) = self.pending.front() else { return };
             let count = chunk.count;
             let Some(job) = self.jobs.get(&chunk.job) else {
                 if let Some(chunk) = self.pending.pop_front() {
@@ -27,7 +30,7 @@ impl Pool {
                 continue;
             };
             let estimate = self.estimates.get(&job.options.task).copied().unwrap_or_default();
-            let alone = self.options.one_at_a_time || job.options.alone;
+            let alone = self.options.one_at_a_time || job.options.alone || job.options.queue_timeout.is_some();
             let most = self.options.max_tasks_per_worker;
             let free = self.slots.iter_mut().filter_map(|slot| match slot {
                 Slot::Ready(worker)

@@ -43,7 +43,8 @@ impl Pool {
         let respawn = |slot: &Slot| if let Slot::Empty { respawn } = slot { Some(*respawn) } else { None };
         let respawn = if self.wants_staff() { self.slots.iter().filter_map(respawn).min() } else { None };
         let deadline = self.deadlines().map(|(at, _, _)| at).min();
-        [delayed, respawn, deadline].into_iter().flatten().min()
+        let expiry = self.expiries.first().copied();
+        [delayed, respawn, deadline, expiry].into_iter().flatten().min()
     }
 
     /// When the front task of each worker has to have ended, with its grace, and when a starting one has to be ready.

@@ -136,6 +136,8 @@ impl Pool {
     pub(super) fn retry(&mut self, now: Now, mut chunk: Chunk, attempt: Attempt) {
         let wait = Duration::from_millis(10 << chunk.history.len().min(7));
         chunk.history.push(attempt);
+        // It has begun once, so it is not out of date.
+        chunk.start_by = None;
         self.next_delay += 1;
         self.delayed.insert((now.plus(wait), self.next_delay), chunk);
     }

@@ -181,7 +181,7 @@ impl Host {
         let mut items = ItemWriter::default();
         items.push(b"null");
         let (items, count) = items.into_parts();
-        self.broker.submit(self.now, Chunk { job: ROOT, first, count, items, history: Vec::new() });
+        self.broker.submit(self.now, Chunk { job: ROOT, first, count, items, history: Vec::new(), start_by: None });
         self.settle();
     }
 
@@ -247,6 +247,7 @@ impl Host {
             | Effect::Cancelled { .. }
             | Effect::PoolFailed(..)
             | Effect::ReadInput(..)
+            | Effect::Expired { .. }
             | Effect::Deadlocked(_)
             | Effect::Logged { .. }) => self.other.push(other),
         }

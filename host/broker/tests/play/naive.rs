@@ -19,6 +19,7 @@ pub(crate) enum End {
     Failed,
     Lost,
     Cancelled,
+    Expired,
     WithPool,
 }
 
@@ -42,7 +43,11 @@ pub(crate) enum Phase {
 struct State {
     place: Place,
     history: Vec<Attempt>,
+    submitted: Now,
 }
+
+/// How late the pool may notice that a task waited too long.
+const GRAIN: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 pub(crate) struct Flight {
@@ -182,9 +187,9 @@ impl Naive {
         self.jobs.insert(job, Job { options, phase: Phase::Open });
     }
 
-    pub(crate) fn submitted(&mut self, job: JobId, first: u64, count: u32) {
+    pub(crate) fn submitted(&mut self, now: Now, job: JobId, first: u64, count: u32) {
         for task in (first..first + u64::from(count)).map(|index| (job, index)) {
-            let before = self.tasks.insert(task, State { place: Place::Waiting, history: Vec::new() });
+            let before = self.tasks.insert(task, State { place: Place::Waiting, history: Vec::new(), submitted: now });
             assert!(before.is_none(), "{task:?} was submitted twice");
             self.waiting += 1;
             self.unended += 1;
@@ -444,6 +449,16 @@ impl Naive {
                     self.put((*job, index), Place::Ended(End::Cancelled));
                 }
             }
+            PoolEffect::Expired { job, first, count } => {
+                let limit = self.jobs.get(job).and_then(|job| job.options.queue_timeout);
+                let limit = limit.unwrap_or_else(|| panic!("{job} may wait for ever"));
+                for task in (*first..*first + u64::from(*count)).map(|index| (*job, index)) {
+                    let state = self.tasks.get(&task).unwrap_or_else(|| panic!("{task:?} was never submitted"));
+                    assert!(now.since(state.submitted) >= limit, "{task:?} expires too early");
+                    assert_eq!((state.place, state.history.len()), (Place::Waiting, 0), "{task:?} expires though it was begun");
+                    self.put(task, Place::Ended(End::Expired));
+                }
+            }
             PoolEffect::Failed(why) => {
                 assert!(std::mem::take(&mut self.expected.failure), "the pool stops, unasked: {why}");
             }
@@ -464,10 +479,16 @@ impl Naive {
             let state = self.tasks.get(task).unwrap_or_else(|| panic!("{task:?} was never submitted"));
             assert_eq!(state.place, Place::Waiting, "{task:?} is sent to {id}");
             assert_eq!(state.history, sent.history, "{task:?} travels with its history");
+            if let Some(limit) = options.queue_timeout {
+                let waited = now.since(state.submitted);
+                assert!(waited.0 < limit.0 + GRAIN.0 || !state.history.is_empty(), "{task:?} begins after {waited:?}");
+                assert_eq!(sent.count, 1, "{task:?} waits in a chunk");
+            }
             self.put(*task, Place::At(id));
         }
         let worker = self.workers.get_mut(&id).unwrap_or_else(|| panic!("{chunk} is sent to {id}, which is not alive"));
         assert!(worker.ready && !worker.retired && worker.killed.is_none(), "{chunk} is sent to {id}: {worker:?}");
+        assert!(worker.line.is_empty() || options.queue_timeout.is_none(), "{chunk} waits behind another task at {id}");
         worker.line.push_back(Flight { id: chunk, tasks, done: 0, since: now, stop: None });
     }
 
@@ -495,6 +516,12 @@ impl Naive {
         let missing = self.workers.len() < self.options.workers.max(1) as usize && !self.retiring;
         assert!(!missing || next.is_some(), "a worker is missing and no tick will start it");
         if let Some(now) = ticked {
+            let is_late = |(task, state): &(&Task, &State)| {
+                let limit = self.jobs.get(&task.0).and_then(|job| job.options.queue_timeout);
+                let over = limit.is_some_and(|limit| now.since(state.submitted).0 >= limit.0 + GRAIN.0);
+                over && state.place == Place::Waiting && state.history.is_empty()
+            };
+            assert_eq!(self.tasks.iter().find(is_late).map(|(task, _)| task), None, "it waits for longer than it may");
             assert!(next.is_none_or(|next| next > now), "a tick at {now:?} left something due: {next:?}");
         }
     }

@@ -17,6 +17,7 @@ pub(crate) struct Counts {
     pub(crate) last: u64,
     pub(crate) lost: u64,
     pub(crate) cancelled: u64,
+    pub(crate) expired: u64,
     pub(crate) deaths: u64,
     pub(crate) charged: u64,
     pub(crate) charged_behind: u64,
@@ -96,6 +97,7 @@ impl Play<'_> {
             match effect {
                 PoolEffect::Lost { .. } => self.counts.lost += 1,
                 PoolEffect::Cancelled { .. } => self.counts.cancelled += 1,
+                PoolEffect::Expired { .. } => self.counts.expired += 1,
                 PoolEffect::Failed(_) => self.counts.failures += 1,
                 PoolEffect::Retire(_) => self.counts.retired += 1,
                 PoolEffect::Kill(_, KillReason::Timeout) => self.counts.timeouts += 1,
@@ -137,7 +139,8 @@ impl Play<'_> {
         }
         let job = JobId(self.jobs.len() as u64);
         let timeout = if self.random.once_in(2) { None } else { Some(Duration::from_millis(1 + self.random.below(100))) };
-        let options = JobOptions { timeout, ..JobOptions::new(TaskIndex(u16::from(self.random.once_in(2)))) };
+        let queue_timeout = self.random.once_in(3).then(|| Duration::from_millis(self.random.below(200)));
+        let options = JobOptions { timeout, queue_timeout, ..JobOptions::new(TaskIndex(u16::from(self.random.once_in(2)))) };
         self.say(&format!("open {job} {options:?}"));
         self.jobs.push((job, 0));
         self.pool.open_job(job, options);
@@ -158,8 +161,8 @@ impl Play<'_> {
         if let Some(entry) = self.jobs.iter_mut().find(|(of, _)| *of == job) {
             entry.1 += u64::from(count);
         }
-        self.naive.submitted(job, first, count);
-        self.pool.submit(self.now, Chunk { job, first, count, items, history: Vec::new() });
+        self.naive.submitted(self.now, job, first, count);
+        self.pool.submit(self.now, Chunk { job, first, count, items, history: Vec::new(), start_by: None });
         self.settle(false);
     }
 

@@ -217,7 +217,7 @@ impl Program {
                     assert_eq!(pool, self.host.pool);
                     self.given_up = true;
                 }
-                Effect::Logged { .. } | Effect::Deadlocked(_) => {}
+                Effect::Logged { .. } | Effect::Deadlocked(_) | Effect::Expired { .. } => {}
                 other @ (Effect::Spawn(_)
                 | Effect::Send(..)
                 | Effect::Recall(..)

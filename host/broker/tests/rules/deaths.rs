@@ -83,7 +83,8 @@ fn poison_tasks_do_not_stop_the_pool() {
                     | PoolEffect::Stop(..)
                     | PoolEffect::Retire(_)
                     | PoolEffect::Kill(..)
-                    | PoolEffect::Cancelled { .. } => {
+                    | PoolEffect::Cancelled { .. }
+                    | PoolEffect::Expired { .. } => {
                         panic!("{effect:?}")
                     }
                 }

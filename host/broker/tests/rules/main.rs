@@ -3,6 +3,7 @@
 
 mod bench;
 mod deaths;
+mod expiry;
 mod order;
 mod shortage;
 mod staff;

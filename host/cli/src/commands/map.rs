@@ -155,6 +155,7 @@ impl Map {
             .isolation(self.run.isolation.into())
             .strictness(self.run.sandbox.into())
             .timeout(self.run.timeout)
+            .queue_timeout(self.map.queue_timeout)
             .grace(self.run.grace)
             .retries(budget)
             .listed(&format!("map {} {}", component.name(), self.export))
