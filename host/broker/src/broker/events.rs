@@ -91,7 +91,7 @@ impl Broker {
         if self.owns(job) {
             self.owed = self.owed.saturating_add(u64::from(count));
         } else {
-            self.forget(job, index, count);
+            self.api_ended(job, index, count);
         }
     }
 

@@ -48,21 +48,21 @@ impl Broker {
             }
             PoolEffect::Lost { job, index, history } if self.owns(job) => self.task_ended(job, index, lost(&history)),
             PoolEffect::Lost { job, index, history } => {
-                self.forget(job, index, 1);
+                self.api_ended(job, index, 1);
                 self.effects.push(Effect::Lost { job, index, history });
             }
             PoolEffect::Cancelled { job, first, count } if self.owns(job) => {
                 (0..u64::from(count)).for_each(|at| self.task_ended(job, first.saturating_add(at), Ended::Cancelled));
             }
             PoolEffect::Cancelled { job, first, count } => {
-                self.forget(job, first, count);
+                self.api_ended(job, first, count);
                 self.effects.push(Effect::Cancelled { job, first, count });
             }
             PoolEffect::Expired { job, first, count } if self.owns(job) => {
                 (0..u64::from(count)).for_each(|at| self.task_ended(job, first.saturating_add(at), Ended::TimedOut));
             }
             PoolEffect::Expired { job, first, count } => {
-                self.forget(job, first, count);
+                self.api_ended(job, first, count);
                 self.effects.push(Effect::Expired { job, first, count });
             }
             PoolEffect::Failed(why) => self.pool_failed(id, why),

@@ -79,7 +79,7 @@ pub(super) enum JobKind {
 pub(super) struct JobState {
     pub(super) pool: super::PoolId,
     pub(super) kind: JobKind,
-    /// Tasks that did not end; not counted for the API's.
+    /// Tasks that did not end.
     pub(super) left: u64,
     /// Its task has no result.
     pub(super) is_silent: bool,
@@ -165,10 +165,12 @@ impl Broker {
     /// Tasks of the API to run.
     pub fn submit(&mut self, now: Now, chunk: Chunk) {
         self.at(now);
-        let Some(id) = self.jobs.get(&chunk.job).map(|job| job.pool) else {
+        let Some(job) = self.jobs.get_mut(&chunk.job) else {
             self.effects.push(Effect::Cancelled { job: chunk.job, first: chunk.first, count: chunk.count });
             return;
         };
+        job.left = job.left.saturating_add(u64::from(chunk.count));
+        let id = job.pool;
         if let Some(state) = self.pools.get_mut(&id) {
             state.pool.submit(self.now, chunk);
             self.dirty.insert(id);
@@ -198,7 +200,9 @@ impl Broker {
 
     /// Nobody waits for the job any more.
     pub fn close_job(&mut self, now: Now, job: JobId) {
-        self.with_job(now, job, |pool, now| pool.close_job(now, job));
+        // What has nothing left needs no walk through all that waits: with it, each of many futures would cost as much as there are others.
+        let over = self.jobs.get(&job).is_none_or(|job| job.left == 0);
+        self.with_job(now, job, |pool, now| if over { pool.end_job(job) } else { pool.close_job(now, job) });
         self.jobs.remove(&job);
     }
 

@@ -208,6 +208,14 @@ impl Broker {
         }
     }
 
+    /// Tasks of the API ended.
+    pub(super) fn api_ended(&mut self, job: JobId, first: u64, count: u32) {
+        if let Some(state) = self.jobs.get_mut(&job) {
+            state.left = state.left.saturating_sub(u64::from(count));
+        }
+        self.forget(job, first, count);
+    }
+
     fn give_back_arguments(&mut self, task: Task) {
         self.bytes = self.bytes.saturating_sub(task.bytes);
         for given in task.arguments {
