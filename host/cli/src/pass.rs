@@ -38,10 +38,12 @@ impl Pass {
         let broken = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&broken);
         let run = move || {
+            let (mut out, mut err) = (Way::to(io::stdout()), Way::to(io::stderr()));
             let written = waiting.iter().try_for_each(|(stream, bytes)| match stream {
-                Stream::Stdout => write(&mut io::stdout(), &bytes),
-                Stream::Stderr => write(&mut io::stderr(), &bytes),
+                Stream::Stdout => out.pass(&bytes),
+                Stream::Stderr => err.pass(&bytes),
             });
+            let written = written.and_then(|()| out.end()).and_then(|()| err.end());
             flag.store(written.is_err(), Ordering::SeqCst);
             written
         };
@@ -76,18 +78,85 @@ impl Pass {
     }
 }
 
-fn write(to: &mut (impl Write + IsTerminal), bytes: &[u8]) -> io::Result<()> {
-    if to.is_terminal() {
+/// One stream's way out.
+struct Way<W> {
+    to: W,
+    is_terminal: bool,
+    /// The beginning of a character whose end has not come yet: pieces are cut anywhere.
+    begun: Vec<u8>,
+}
+
+impl<W: Write + IsTerminal> Way<W> {
+    fn to(to: W) -> Self {
+        Self { is_terminal: to.is_terminal(), to, begun: Vec::new() }
+    }
+}
+
+impl<W: Write> Way<W> {
+    fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if !self.is_terminal {
+            self.to.write_all(bytes)?;
+            return self.to.flush();
+        }
+        let mut bytes = [&std::mem::take(&mut self.begun), bytes].concat();
+        self.begun = bytes.split_off(whole(&bytes));
+        self.show(&bytes)
+    }
+
+    /// What was begun has no end.
+    fn end(&mut self) -> io::Result<()> {
+        let begun = std::mem::take(&mut self.begun);
+        if begun.is_empty() { Ok(()) } else { self.show(&begun) }
+    }
+
+    fn show(&mut self, bytes: &[u8]) -> io::Result<()> {
         let text = String::from_utf8_lossy(bytes);
         // Line by line, because a line end is no control character to be shown.
         for (at, line) in text.split('\n').enumerate() {
             if at > 0 {
-                to.write_all(b"\n")?;
+                self.to.write_all(b"\n")?;
             }
-            to.write_all(visible(line.strip_suffix('\r').unwrap_or(line)).as_bytes())?;
+            self.to.write_all(visible(line.strip_suffix('\r').unwrap_or(line)).as_bytes())?;
         }
-    } else {
-        to.write_all(bytes)?;
+        self.to.flush()
     }
-    to.flush()
+}
+
+/// How many bytes there are before a character at the end that is not whole.
+fn whole(bytes: &[u8]) -> usize {
+    let begins = |at: usize| std::str::from_utf8(bytes.get(at..).unwrap_or(&[])).is_err_and(|error| error.error_len().is_none());
+    let ends = bytes.len().saturating_sub(3)..bytes.len();
+    // The earliest: of three bytes of a character of four, the later two are no beginning.
+    ends.into_iter().find(|at| bytes.get(*at).is_some_and(|byte| *byte >= 0xc0) && begins(*at)).unwrap_or(bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    fn shown(pieces: &[&[u8]]) -> String {
+        let mut way = Way { to: Vec::new(), is_terminal: true, begun: Vec::new() };
+        pieces.iter().for_each(|piece| way.pass(piece).unwrap());
+        way.end().unwrap();
+        String::from_utf8(way.to).unwrap()
+    }
+
+    #[test]
+    fn characters_that_are_cut_are_shown_whole() {
+        let text = "a\u{e9}\u{20ac}\u{1f600}b\n";
+        for cut in 0..text.len() {
+            let (one, other) = text.as_bytes().split_at(cut);
+            assert_eq!(shown(&[one, other]), text, "cut at {cut}");
+        }
+        let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        assert_eq!(shown(&bytes), text);
+    }
+
+    #[test]
+    fn what_is_no_text_is_shown_once() {
+        assert_eq!(shown(&[b"\xff\xfe", b"a\xe2\x82"]), "\u{fffd}\u{fffd}a\u{fffd}");
+        assert_eq!(shown(&[b"\xe2", b"x"]), "\u{fffd}x", "a beginning without its end");
+        assert_eq!(shown(&[b"\x1b[31m\xc3", b"\xa9"]), "\\u{1b}[31m\u{e9}");
+    }
 }
