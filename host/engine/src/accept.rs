@@ -13,6 +13,7 @@ use wasi_preview1_component_adapter_provider as adapter;
 use wasmparser::{Encoding, ExternalKind, Parser, Payload};
 
 use crate::error::{EngineError, truncate};
+use crate::exit_code;
 
 const NOT_WASM: &str = "not WebAssembly: neither the binary format (which begins with \\0asm) nor its text form";
 
@@ -25,7 +26,11 @@ pub fn accept(bytes: &[u8]) -> Result<Cow<'_, [u8]>, EngineError> {
     let (encoding, found) = survey(&binary)?;
     match encoding {
         Encoding::Component => Ok(binary),
-        Encoding::Module => adapt(&binary, &found).map(Cow::Owned),
+        Encoding::Module => {
+            let kept = if found.wasi_p1 { exit_code::keep(&binary).and_then(|kept| adapt(&kept, &found).ok()) } else { None };
+            // A module whose `proc_exit` is not what it should be is told so in its own words.
+            kept.map_or_else(|| adapt(&binary, &found), Ok).map(Cow::Owned)
+        }
     }
 }
 

@@ -88,7 +88,14 @@ impl Dispatcher {
                     link.kill(reason_text(&reason));
                 }
             }
-            Effect::Lost { job, index, history } => self.deliver(job, Encoding::Json, Block::lost(index, history)),
+            Effect::Lost { job, index, history } => {
+                let block = Block::lost(index, history);
+                let block = match self.last_written.take_if(|(of, at, _)| (*of, *at) == (job, index)) {
+                    Some((_, _, written)) => block.with(written),
+                    None => block,
+                };
+                self.deliver(job, Encoding::Json, block);
+            }
             Effect::Cancelled { job, first, count } => {
                 self.deliver(job, Encoding::Json, Block::untried(first, count, TaskError::Cancelled));
             }
@@ -190,7 +197,7 @@ fn ended(result: Result<&[u8], TaskError>, output: Encoding) -> Ended<'static> {
         let bytes: Arc<[u8]> = bytes.into();
         match output {
             Encoding::Bytes => TaskValue::Bytes(bytes.into()),
-            Encoding::Json | Encoding::Arguments => TaskValue::Json(bytes.into()),
+            Encoding::Json | Encoding::Arguments | Encoding::Command => TaskValue::Json(bytes.into()),
         }
     };
     match result {

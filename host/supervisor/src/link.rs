@@ -11,6 +11,7 @@ use taskcell_wire::{ChunkId, FrameBuffer, Limits, limits};
 use crate::boot::Plan;
 use crate::error::Error;
 use crate::pulse::Pulse;
+use crate::written::Capture;
 
 /// A worker process and the way to it.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Link {
     pub(crate) pulse: Pulse,
     /// The task that printed last, and how many bytes of what it printed came.
     pub(crate) printed: (ChunkId, u32, u64),
+    /// What the command that it runs wrote.
+    pub(crate) capture: Option<Capture>,
     /// Why we killed it, for people.
     pub(crate) killed: Option<String>,
     /// What it said before it gave up.
@@ -78,6 +81,7 @@ impl Link {
             limits: plan.limits.clone(),
             pulse: Pulse::default(),
             printed: (ChunkId(0), 0, 0),
+            capture: None,
             killed: None,
             last_words: None,
             wanting: false,

@@ -24,6 +24,7 @@
 
 pub mod call;
 pub mod codec;
+pub mod command;
 pub mod compile;
 pub mod entry;
 pub mod error;
@@ -37,6 +38,7 @@ pub mod types;
 
 pub use call::{CallError, CallId, HandleId, Holder, LeaseId, ObjectId, TaskId};
 pub use codec::{FrameBuffer, encode};
+pub use command::CommandInput;
 pub use compile::{FromCompiler, Refusal, RefusalKind, ToCompiler};
 pub use error::WireError;
 pub use from_worker::{FromWorker, LayerReport, Ready, Stream};
@@ -49,4 +51,4 @@ pub use types::{HOST_PACKAGE, Import, Interface, Signature, TypeDef, TypeId, Typ
 
 /// Raised by one with every change of a message's bytes. Supervisor and worker are the same binary, so a difference means that
 /// the file was replaced while it ran; the handshake tells it instead of misreading frames.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
