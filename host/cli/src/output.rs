@@ -3,7 +3,7 @@
 //! Results go through a thread and a short channel: a reader that is slow, or stopped, then holds back the map (the channel
 //! fills, results wait, inputs wait) but never the dispatcher, which goes on noticing deaths and deadlines.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -47,6 +47,23 @@ pub(crate) fn visible(text: &str) -> String {
     out
 }
 
+/// Writes what a program wrote: as it is, but for a terminal with control characters made visible.
+pub(crate) fn pass_on(to: &mut (impl Write + IsTerminal), bytes: &[u8]) -> io::Result<()> {
+    if to.is_terminal() {
+        let text = String::from_utf8_lossy(bytes);
+        // Line by line, because a line end is no control character to be shown.
+        for (at, line) in text.split('\n').enumerate() {
+            if at > 0 {
+                to.write_all(b"\n")?;
+            }
+            to.write_all(visible(line.strip_suffix('\r').unwrap_or(line)).as_bytes())?;
+        }
+    } else {
+        to.write_all(bytes)?;
+    }
+    to.flush()
+}
+
 /// Results on their way to stdout.
 #[derive(Debug)]
 pub(crate) struct Results {
@@ -58,16 +75,20 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Starts the thread. Progress that is shown is taken away while a piece is written.
-    pub(crate) fn start(progress: Progress) -> Result<Self, CliError> {
+    /// Starts the thread. Progress that is shown is taken away while a piece is written. Results are lines of JSON or, with `programs`,
+    /// what programs wrote.
+    pub(crate) fn start(progress: Progress, programs: bool) -> Result<Self, CliError> {
         let (pieces, waiting) = bounded::<Vec<u8>>(PIECES);
         let broken = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&broken);
         let run = move || {
-            // Flushed piece by piece, so what is written is always whole lines.
+            // Flushed piece by piece, so what is written is always whole lines, or all that some tasks wrote.
             let mut stdout = io::stdout();
-            let written =
-                waiting.iter().try_for_each(|piece| progress.aside(|| stdout.write_all(&piece).and_then(|()| stdout.flush())));
+            let mut write = |piece: Vec<u8>| match programs {
+                true => pass_on(&mut stdout, &piece),
+                false => stdout.write_all(&piece).and_then(|()| stdout.flush()),
+            };
+            let written = waiting.iter().try_for_each(|piece| progress.aside(|| write(piece)));
             flag.store(written.is_err(), Ordering::SeqCst);
             written
         };

@@ -6,14 +6,14 @@
 //! What goes to a terminal has its control characters made visible, for the tasks that print may be anybody's; what goes to a file or a
 //! pipe is passed on as it is.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Sender, bounded};
 use taskcell::Stream;
 
-use crate::output::visible;
+use crate::output::pass_on;
 
 /// Pieces that wait for the reader.
 const PIECES: usize = 64;
@@ -39,8 +39,8 @@ impl Pass {
         let flag = Arc::clone(&broken);
         let run = move || {
             let written = waiting.iter().try_for_each(|(stream, bytes)| match stream {
-                Stream::Stdout => write(&mut io::stdout(), &bytes),
-                Stream::Stderr => write(&mut io::stderr(), &bytes),
+                Stream::Stdout => pass_on(&mut io::stdout(), &bytes),
+                Stream::Stderr => pass_on(&mut io::stderr(), &bytes),
             });
             flag.store(written.is_err(), Ordering::SeqCst);
             written
@@ -74,20 +74,4 @@ impl Pass {
             None => Ok(()),
         }
     }
-}
-
-fn write(to: &mut (impl Write + IsTerminal), bytes: &[u8]) -> io::Result<()> {
-    if to.is_terminal() {
-        let text = String::from_utf8_lossy(bytes);
-        // Line by line, because a line end is no control character to be shown.
-        for (at, line) in text.split('\n').enumerate() {
-            if at > 0 {
-                to.write_all(b"\n")?;
-            }
-            to.write_all(visible(line.strip_suffix('\r').unwrap_or(line)).as_bytes())?;
-        }
-    } else {
-        to.write_all(bytes)?;
-    }
-    to.flush()
 }

@@ -161,11 +161,7 @@ mod tests {
         )
         .unwrap();
         let kept = keep(&module).unwrap();
-        let expected = [
-            ("wasi_snapshot_preview1", "fd_close"),
-            (INTERFACE, FUNCTION),
-            ("env", "proc_exit"),
-        ];
+        let expected = [("wasi_snapshot_preview1", "fd_close"), (INTERFACE, FUNCTION), ("env", "proc_exit")];
         assert_eq!(imports(&kept), expected.map(|(module, name)| (module.to_owned(), name.to_owned())));
         let after = |bytes: &[u8]| bytes.windows(6).position(|window| window == b"memory").map(|at| bytes[at..].to_vec());
         assert!(after(&kept).unwrap().starts_with(&after(&module).unwrap()), "the rest stays as it was");

@@ -193,7 +193,8 @@ impl Pool {
     /// [`Error::NotAProgram`], or [`Error::Input`] if an argument has a NUL byte or all is too long.
     pub fn submit_command(&self, command: &Command) -> Result<CommandFuture, Error> {
         let task = self.component().command()?;
-        let item = command.item(self.component()).map_err(|why| Error::Input { task: self.component().name().to_owned(), why })?;
+        let item =
+            command.item(self.component()).map_err(|why| Error::Input { task: self.component().name().to_owned(), why })?;
         Ok(CommandFuture(self.submit_item(task, &item, Encoding::Command, Encoding::Command, |_| Ok(()))))
     }
 

@@ -33,7 +33,7 @@ use crate::link::{Link, Received};
 use crate::pulse::Looks;
 use crate::sink::Sink;
 use crate::status::TaskStatus;
-use crate::written::Written;
+use crate::written::{Capture, Written};
 
 /// The epoll data of the eventfd; worker ids count up from 0 and never get here.
 const WAKE: u64 = u64::MAX;
@@ -82,7 +82,7 @@ pub(crate) struct Dispatcher {
     pub(crate) sinks: BTreeMap<JobId, Sink>,
     pub(crate) epoll: OwnedFd,
     /// What the command wrote whose worker is just gone.
-    pub(crate) last_written: Option<(JobId, u64, Written)>,
+    pub(crate) last_written: Option<((JobId, u64), Written)>,
     clock: Clock,
     looks: Looks,
     pub(crate) failure: Option<Failure>,
@@ -325,11 +325,7 @@ impl Dispatcher {
             // Gone, or about to be: its process is reaped here.
             let _ = epoll::delete(&self.epoll, link.socket());
             let (pid, running, wanting) = (link.pid(), page::running(&link.page), link.wanting);
-            // A task of which the broker knows, or none.
-            self.last_written = link.capture.take().and_then(|capture| {
-                let (job, index) = self.broker.place(id, capture.chunk, capture.task).ok()?;
-                Some((job, index, capture.into_written()))
-            });
+            self.last_written = link.capture.take().map(Capture::left);
             let death = link.end();
             if wanting {
                 self.broker.could_not_start(self.now(), id, &death);

@@ -90,8 +90,8 @@ impl Dispatcher {
             }
             Effect::Lost { job, index, history } => {
                 let block = Block::lost(index, history);
-                let block = match self.last_written.take_if(|(of, at, _)| (*of, *at) == (job, index)) {
-                    Some((_, _, written)) => block.with(written),
+                let block = match self.last_written.take_if(|(whose, _)| *whose == (job, index)) {
+                    Some((_, written)) => block.with(written),
                     None => block,
                 };
                 self.deliver(job, Encoding::Json, block);

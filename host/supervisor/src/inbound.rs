@@ -75,7 +75,9 @@ fn message(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, message: 
         FromWorker::Printed { chunk, task, stream, bytes } => {
             let (job, index) = dispatcher.broker.place(id, chunk, task)?;
             match dispatcher.broker.output(id, chunk) {
-                Some(Encoding::Command) => Capture::take_in(&mut link.capture, (chunk, task), stream, bytes, &link.limits)?,
+                Some(Encoding::Command) => {
+                    Capture::take_in(&mut link.capture, (chunk, task), (job, index), stream, bytes, &link.limits)?;
+                }
                 Some(Encoding::Json | Encoding::Bytes | Encoding::Arguments) | None => {
                     count_printed(link, chunk, task, bytes.len(), link.limits.log_bytes)?;
                 }

@@ -5,7 +5,7 @@
 //! each worker one task's output is held here, capped by the limits, whatever a worker that was taken over sends.
 
 use taskcell_broker::Violation;
-use taskcell_wire::{ChunkId, Limits, Stream};
+use taskcell_wire::{ChunkId, JobId, Limits, Stream};
 
 /// What a worker adds to say that it cut, in bytes.
 pub(crate) const PRINT_MARK: u64 = 256;
@@ -28,8 +28,10 @@ impl Written {
 /// What one worker's running command wrote so far.
 #[derive(Debug)]
 pub(crate) struct Capture {
-    pub(crate) chunk: ChunkId,
-    pub(crate) task: u32,
+    chunk: ChunkId,
+    task: u32,
+    /// The same task's job and its place there.
+    whose: (JobId, u64),
     written: Written,
 }
 
@@ -38,13 +40,14 @@ impl Capture {
     pub(crate) fn take_in(
         capture: &mut Option<Self>,
         (chunk, task): (ChunkId, u32),
+        whose: (JobId, u64),
         stream: Stream,
         bytes: &[u8],
         limits: &Limits,
     ) -> Result<(), Violation> {
         let current = match capture.take().filter(|capture| (capture.chunk, capture.task) == (chunk, task)) {
             Some(current) => capture.insert(current),
-            None => capture.insert(Self { chunk, task, written: Written::default() }),
+            None => capture.insert(Self { chunk, task, whose, written: Written::default() }),
         };
         let (so_far, most) = match stream {
             Stream::Stdout => (&mut current.written.stdout, limits.result_bytes),
@@ -63,9 +66,9 @@ impl Capture {
         ended.map(|capture| capture.written).unwrap_or_default()
     }
 
-    /// What it was before its worker was gone.
-    pub(crate) fn into_written(self) -> Written {
-        self.written
+    /// Whose it was and what, now that its worker is gone.
+    pub(crate) fn left(self) -> ((JobId, u64), Written) {
+        (self.whose, self.written)
     }
 }
 
@@ -79,7 +82,7 @@ mod tests {
     }
 
     fn take(capture: &mut Option<Capture>, task: u32, stream: Stream, bytes: &[u8]) -> Result<(), Violation> {
-        Capture::take_in(capture, (ChunkId(1), task), stream, bytes, &limits())
+        Capture::take_in(capture, (ChunkId(1), task), (JobId(7), u64::from(task)), stream, bytes, &limits())
     }
 
     #[test]
@@ -91,6 +94,14 @@ mod tests {
         let written = Capture::end(&mut capture, ChunkId(1), 3);
         assert_eq!((written.stdout.as_slice(), written.stderr.as_slice()), (&b"abcd"[..], &b"no"[..]));
         assert!(capture.is_none());
+    }
+
+    #[test]
+    fn what_a_worker_leaves_has_an_owner() {
+        let mut capture = None;
+        take(&mut capture, 3, Stream::Stderr, b"no").unwrap();
+        let (whose, written) = capture.unwrap().left();
+        assert_eq!((whose, written.stderr.as_slice()), ((JobId(7), 3), &b"no"[..]));
     }
 
     #[test]
