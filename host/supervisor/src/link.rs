@@ -67,6 +67,11 @@ impl Link {
         let mut options = SpawnOptions::new(Role::Worker, strictness, vec![theirs, code, given]);
         // The user's terminal is no place for a process that may be an attacker's.
         options.stderr = Stderr::Null;
+        if plan.opens_files {
+            // A guest's own limit is on its handles, and tells it; the process's, below it, would look like a broken disk.
+            let files = u64::from(plan.limits.handles);
+            options.limits.open_files = options.limits.open_files.map(|most| most.saturating_add(files));
+        }
         let child = taskcell_sandbox::spawn(options)?;
         Ok(Self {
             child,
