@@ -84,7 +84,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "16M")]
     pub(crate) max_message: u64,
 
-    /// Longest result, in bytes of its text; with --command, of standard output
+    /// Longest result, in bytes of its text
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "16M")]
     pub(crate) max_result: u64,
 
@@ -175,7 +175,7 @@ pub(crate) struct MapArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) chunk: Option<u32>,
 
-    /// One JSON object for every input: index, ok or error, attempts, ms, what it printed
+    /// One JSON object for every input: index, ok (of a program, code) or error, attempts, ms, what it printed
     #[arg(long)]
     pub(crate) records: bool,
 

@@ -30,15 +30,15 @@ use crate::template::Template;
 /// go to stderr.
 ///
 /// With --command the task is a whole program, run with its own arguments and standard input for every input. What it writes to standard
-/// output is the result, passed on as it is; what it writes to standard error goes to stderr, marked; an exit code other than 0 is a failed
-/// task. Output that goes to a terminal has control characters made visible.
+/// output is the result, passed on as it is, --max-result bytes at most; what it writes to standard error goes to stderr, marked; an exit
+/// code other than 0 is a failed task. Output that goes to a terminal has control characters made visible.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "taskcell map [OPTIONS] <COMPONENT> <EXPORT> [INPUT]...\n       \
                       taskcell map --command [OPTIONS] <PROGRAM> [INPUT]... [-- ARG...]",
     after_help = "Examples:\n  taskcell map fib.wasm fib 25 26 27\n  \
                   ls *.svg | taskcell map --command resvg.wasm --dir . -- {} {}.png\n  \
-                  taskcell map --command python.wasm --files *.csv --records -- -c 'import sys; print(len(sys.stdin.readlines()))'"
+                  taskcell map --command python.wasm --records --files *.csv -- -c 'print(len(input()))'"
 )]
 pub(crate) struct Map {
     /// The component
