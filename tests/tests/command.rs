@@ -223,6 +223,8 @@ fn command_lines_that_make_no_sense_are_told() {
     assert_eq!(ended.one_error(2), "failed to use --input: there are inputs on the command line too");
     let ended = command("print-args", &["--files"]).run();
     assert_eq!(ended.one_error(2), "failed to use --files: it needs paths, as INPUT");
+    let ended = taskcell!().map(wat("print-args"), "input").run();
+    assert!(ended.one_error(2).ends_with("to run the program itself for every input, use --command"), "{ended:#?}");
     for wrong in [&["--stdin"][..], &["--json-inputs"], &["--", "x"]] {
         let ended = taskcell!().map(wat("numbers"), "echo").args(wrong).run();
         assert_eq!(ended.code, Some(2), "without --command: {wrong:?}");

@@ -197,4 +197,15 @@ mod tests {
         let component = accept(module).map(Cow::into_owned).unwrap_or_default();
         assert!(matches!(survey(&component), Ok((Encoding::Component, _))));
     }
+
+    #[test]
+    fn a_wrong_exit_is_told_as_the_module_has_it() {
+        let module = br#"(module
+            (import "wasi_snapshot_preview1" "proc_exit" (func (param i64)))
+            (memory (export "memory") 1)
+            (func (export "_start")))"#;
+        let (kind, text) = refusal(module);
+        assert_eq!(kind, RefusalKind::NotComponent);
+        assert!(text.contains("wasi_snapshot_preview1") && text.contains("proc_exit"), "{text}");
+    }
 }

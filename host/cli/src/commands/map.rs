@@ -67,7 +67,7 @@ impl Map {
         let progress = Progress::new(self.run.quiet);
         let component = open_to_run(&self.component, &self.run, &progress)?;
         let task = match &self.export {
-            Some(export) => component.task(export)?,
+            Some(export) => component.task(export).map_err(|error| with_command(error, &component))?,
             None => component.command()?,
         };
         component.check_runnable(task)?;
@@ -343,6 +343,14 @@ impl View {
             }
         }
     }
+}
+
+/// Who names no task of a program may mean the program.
+fn with_command(error: taskcell::Error, component: &Component) -> CliError {
+    if matches!(error, taskcell::Error::NoSuchTask { .. }) && component.command().is_ok() {
+        return CliError::Usage(format!("failed to {error}; to run the program itself for every input, use --command"));
+    }
+    error.into()
 }
 
 /// `--files` needs a parameter that takes a file's content.

@@ -127,7 +127,7 @@ pub(crate) fn order_command(pool: &Pool, number: u32) -> Result<(), TaskError> {
     let mut ended = None;
     match mapping.next(Some(PATIENCE)) {
         Next::Block(block) => block.each(|end| ended = Some(end.result.map(drop))),
-        other => panic!("the task {number} has not ended: {other:?}"),
+        other @ (Next::End | Next::Timeout | Next::Stopped(_)) => panic!("the task {number} has not ended: {other:?}"),
     }
     ended.unwrap()
 }
