@@ -33,3 +33,22 @@ pub fn built(name: &str) -> PathBuf {
     assert!(path.is_file(), "{} is not built: run tests/run, or guest/build alone", path.display());
     path
 }
+
+/// A guest that is built or fetched by a script which not every machine can run: `None` with a line that says so, so that who reads the
+/// tests' output sees what was not tested.
+///
+/// # Panics
+/// If there is none and `TASKCELL_GUESTS=all` is in the environment.
+#[must_use]
+#[allow(clippy::print_stderr, reason = "who reads the tests' output has to see what was not tested")]
+pub fn if_built(name: &str, script: &str) -> Option<PathBuf> {
+    let cache = std::env::var_os("TASKCELL_CACHE").map_or_else(|| repository().join(".cache"), PathBuf::from);
+    let path = cache.join("guests").join(format!("{name}.wasm"));
+    if path.is_file() {
+        return Some(path);
+    }
+    let all = std::env::var_os("TASKCELL_GUESTS").is_some_and(|which| which == "all");
+    assert!(!all, "{} is not there: run {script}", path.display());
+    eprintln!("skipped: {name} is not there ({script})");
+    None
+}

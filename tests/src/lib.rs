@@ -14,7 +14,7 @@ pub mod taskcell;
 
 pub use bound::until;
 pub use ended::Ended;
-pub use guest::{built, repository, wat};
+pub use guest::{built, if_built, repository, wat};
 pub use running::Running;
 pub use taskcell::Taskcell;
 

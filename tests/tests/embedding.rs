@@ -45,6 +45,8 @@ const CASES: &[Case] = &[
     ("an_instance_is_used_again_when_asked_for", an_instance_is_used_again_when_asked_for),
     ("what_guests_print_is_handed_over", what_guests_print_is_handed_over),
     ("a_pool_may_be_moved_and_used_elsewhere", a_pool_may_be_moved_and_used_elsewhere),
+    ("a_command_ends_with_what_it_wrote", a_command_ends_with_what_it_wrote),
+    ("commands_are_mapped_in_order", commands_are_mapped_in_order),
     ("the_example_runs", the_example_runs),
 ];
 
@@ -297,16 +299,16 @@ fn a_timeout_ends_a_task() {
 }
 
 fn a_task_that_waits_too_long_never_runs() {
-    let pool = builder(1).queue_timeout(Some(Duration::from_millis(100))).build().unwrap();
-    let mut first = pool.submit::<u64>("burn", &ROUNDS).unwrap();
-    let waiting: Vec<_> = (0..50).map(|_| pool.submit::<u64>("burn", &1).unwrap()).collect();
+    let pool = builder(1).queue_timeout(Some(Duration::from_millis(100))).build().expect("a pool");
+    let mut first = pool.submit::<u64>("burn", &ROUNDS).expect("a task");
+    let waiting: Vec<_> = (0..50).map(|_| pool.submit::<u64>("burn", &1).expect("a task")).collect();
     for late in waiting {
         assert_eq!(late.result(), Err(TaskError::Expired));
     }
     assert_eq!(first.wait(Some(Duration::ZERO)), None, "what runs goes on");
     first.cancel();
     assert_eq!(first.result(), Err(TaskError::Cancelled));
-    assert!(pool.submit::<u64>("burn", &1).unwrap().result().is_ok(), "who need not wait runs");
+    assert!(pool.submit::<u64>("burn", &1).expect("a task").result().is_ok(), "who need not wait runs");
 }
 
 fn an_instance_is_used_again_when_asked_for() {
@@ -340,6 +342,48 @@ fn a_pool_may_be_moved_and_used_elsewhere() {
     std::thread::spawn(move || assert_eq!(pool.submit::<u32>("echo", &4).expect("submitted").result(), Ok(4)))
         .join()
         .expect("it went well");
+}
+
+fn a_command_ends_with_what_it_wrote() {
+    use taskcell::Command;
+    // Whatever the pool's isolation is, a program starts anew.
+    let pool = Pool::builder(&component("cat")).isolation(Isolation::Reuse).build().expect("a pool");
+    for text in ["one", "two", ""] {
+        let end = pool.submit_command(&Command::new().stdin(text)).expect("submitted").end();
+        assert_eq!((end.code(), end.result, end.written.stdout.as_slice()), (Some(0), Ok(()), text.as_bytes()));
+        assert_eq!(end.written.stderr, b"");
+    }
+    let pool = Pool::builder(&component("exit-3")).build().expect("a pool");
+    let end = pool.submit_command(&Command::new()).expect("submitted").end();
+    assert_eq!((end.code(), end.result), (Some(3), Err(TaskError::Exited { code: 3 })));
+    let pool = Pool::builder(&component("print-and-trap")).build().expect("a pool");
+    let end = pool.submit_command(&Command::new()).expect("submitted").end();
+    assert!(matches!(end.result, Err(TaskError::Trapped { .. })), "{end:?}");
+    assert_eq!(
+        (end.code(), end.written.stdout.as_slice(), end.written.stderr.as_slice()),
+        (None, &b"before\n"[..], &b"the reason\n"[..])
+    );
+    let mut future =
+        Pool::builder(&component("spin")).build().expect("a pool").submit_command(&Command::new()).expect("submitted");
+    assert!(matches!(future.wait(Some(LONG)).expect("it ends with its pool").result, Err(TaskError::Stopped { .. })));
+    let wrong = pool.submit_command(&Command::new().arg("a\0b")).map(drop);
+    assert!(matches!(wrong, Err(Error::Input { .. })), "{wrong:?}");
+    let no_program = Pool::builder(&component("numbers")).build().expect("a pool").submit_command(&Command::new()).map(drop);
+    assert!(matches!(no_program, Err(Error::NotAProgram { .. })), "{no_program:?}");
+}
+
+fn commands_are_mapped_in_order() {
+    use taskcell::Command;
+    let pool = Pool::builder(&component("print-args")).build().expect("a pool");
+    let commands = (0..1000).map(|n| Command::new().args(["-n", &n.to_string()]));
+    let ends: Vec<taskcell::CommandEnd> = pool.map_commands(commands).expect("a map").collect();
+    assert_eq!(ends.len(), 1000);
+    for (n, end) in ends.iter().enumerate() {
+        assert_eq!(String::from_utf8_lossy(&end.written.stdout), format!("print-args.wat\0-n\0{n}\0"));
+    }
+    let one_is_bad = ["a", "b\0", "c"].map(|arg| Command::new().arg(arg));
+    let ends: Vec<Option<i32>> = pool.map_commands(one_is_bad).expect("a map").map(|end| end.code()).collect();
+    assert_eq!(ends, [Some(0), None, Some(0)]);
 }
 
 fn the_example_runs() {

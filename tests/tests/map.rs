@@ -330,7 +330,7 @@ fn a_program_sees_the_environment_it_is_given_and_no_other() {
 #[test]
 fn a_program_that_exits_with_a_code_failed() {
     let ended = taskcell!().map(wat("exit-3"), "run").args(["null"]).run();
-    assert!(ended.one_error(1).contains("the program ended with exit code 1"), "{ended:#?}");
+    assert!(ended.one_error(1).contains("the program ended with exit code 3"), "{ended:#?}");
 }
 
 #[test]

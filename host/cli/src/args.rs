@@ -175,7 +175,7 @@ pub(crate) struct MapArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) chunk: Option<u32>,
 
-    /// One JSON object for every input: index, ok or error, attempts, ms, what it printed
+    /// One JSON object for every input: index, ok (of a program, code) or error, attempts, ms, what it printed
     #[arg(long)]
     pub(crate) records: bool,
 
@@ -207,17 +207,38 @@ pub(crate) struct MapArgs {
 /// Where inputs come from.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct InputArgs {
-    /// Inputs, each a JSON text (with --files: paths) [default: lines of standard input]
+    /// Inputs, each a JSON text (with --files: paths; with --command: plain texts) [default: lines of standard input]
     #[arg(value_name = "INPUT", allow_negative_numbers = true)]
     pub(crate) inputs: Vec<String>,
 
-    /// Read inputs from a file, one JSON text per line; - is standard input
+    /// Read inputs from a file, one per line; - is standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["inputs", "files"])]
     pub(crate) input: Option<PathBuf>,
 
-    /// The inputs are paths: each file's bytes or text is the task's one parameter
-    #[arg(long, requires = "inputs")]
+    /// The inputs are paths: each file's bytes or text is the task's one parameter, or with --command the program's standard input
+    #[arg(long)]
     pub(crate) files: bool,
+}
+
+/// Programs as tasks.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Running a program for every input")]
+pub(crate) struct CommandArgs {
+    /// The component is a program (a WASI command) that is run for every input; there is no EXPORT, and inputs are plain texts
+    #[arg(long)]
+    pub(crate) command: bool,
+
+    /// The input goes to the program's standard input, with a line end
+    #[arg(long, requires = "command")]
+    pub(crate) stdin: bool,
+
+    /// Each input is JSON: a text, or an array of texts, which are arguments each
+    #[arg(long, requires = "command", conflicts_with = "files")]
+    pub(crate) json_inputs: bool,
+
+    /// Arguments of the program; {} is the input (with --files its path), which else is the last argument unless it goes to standard input
+    #[arg(last = true, value_name = "ARG", requires = "command")]
+    pub(crate) args: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

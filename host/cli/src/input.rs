@@ -1,7 +1,7 @@
 //! Where a map's inputs come from: arguments, lines of a file or of standard input, or files.
 //!
 //! Reading waits, and whoever feeds workers must not; so a thread reads ahead, a few batches at most, and the mapping takes what is
-//! there. Lines are cut, not parsed: parsing hostile text is the workers' business.
+//! there. Lines are cut, not parsed: parsing hostile text is the workers' business. Only of a program's the arguments are put together here.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use taskcell::{Bell, ItemWriter, Source, Supply};
 
 use crate::error::CliError;
+use crate::template::Template;
 
 /// Batches read ahead.
 const AHEAD: usize = 4;
@@ -60,11 +61,11 @@ pub(crate) enum Reading {
 
 impl Inputs {
     /// Starts to read, a few batches ahead. An input longer than `most` bytes is bad.
-    pub(crate) fn start(reading: Reading, most: u64) -> Result<Self, CliError> {
+    pub(crate) fn start(reading: Reading, most: u64, template: Option<Template>) -> Result<Self, CliError> {
         let (sender, batches) = bounded(AHEAD);
         let (hungry, bell) = (Arc::<AtomicBool>::default(), Arc::<OnceLock<Bell>>::default());
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let reader = Reader { sender, hungry: Arc::clone(&hungry), bell: Arc::clone(&bell), most };
+        let reader = Reader { sender, hungry: Arc::clone(&hungry), bell: Arc::clone(&bell), most, template };
         std::thread::Builder::new().name("inputs".into()).spawn(move || reader.run(reading)).map_err(CliError::Thread)?;
         Ok(Self { batches, batch: Batch::default(), hungry, bell })
     }
@@ -108,6 +109,8 @@ struct Reader {
     hungry: Arc<AtomicBool>,
     bell: Arc<OnceLock<Bell>>,
     most: usize,
+    /// How inputs become a program's.
+    template: Option<Template>,
 }
 
 impl Drop for Reader {
@@ -127,15 +130,19 @@ impl Reader {
                 for text in texts {
                     batch.push(text.as_bytes(), self.most);
                 }
-                self.send(batch);
+                self.send(self.shaped(batch));
             }
             Reading::Stdin => self.lines(std::io::stdin().lock()),
             Reading::Lines(file) => self.lines(file),
             Reading::Files(paths) => {
                 for path in paths {
                     let mut batch = Batch::default();
-                    match read_file(&path, self.most) {
-                        Ok(bytes) => batch.push(&bytes, self.most),
+                    let item = read_file(&path, self.most).and_then(|bytes| match &self.template {
+                        Some(template) => template.item(path.as_os_str().as_encoded_bytes(), Some(bytes)),
+                        None => Ok(bytes),
+                    });
+                    match item {
+                        Ok(item) => batch.push(&item, self.most),
                         Err(why) => batch.inputs.push_back(Input::Bad(why)),
                     }
                     if !self.send(batch) {
@@ -144,6 +151,23 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// The texts as what they are to be given as.
+    fn shaped(&self, batch: Batch) -> Batch {
+        let Some(template) = &self.template else { return batch };
+        let mut shaped = Batch::default();
+        for input in batch.inputs {
+            let item = match input {
+                Input::Here(range) => template.item(batch.bytes.get(range).unwrap_or(&[]), None),
+                Input::Bad(why) => Err(why),
+            };
+            match item {
+                Ok(item) => shaped.push(&item, self.most),
+                Err(why) => shaped.inputs.push_back(Input::Bad(why)),
+            }
+        }
+        shaped
     }
 
     /// Whether there is still somebody to read for.
@@ -171,20 +195,20 @@ impl Reader {
             match from.read(&mut block) {
                 Ok(0) => break,
                 Ok(count) => {
-                    if !self.send(lines.cut(block.get(..count).unwrap_or(&[]))) {
+                    if !self.send(self.shaped(lines.cut(block.get(..count).unwrap_or(&[])))) {
                         return;
                     }
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let mut batch = lines.end();
+                    let mut batch = self.shaped(lines.end());
                     batch.inputs.push_back(Input::Bad(format!("failed to read more input: {error}")));
                     self.send(batch);
                     return;
                 }
             }
         }
-        self.send(lines.end());
+        self.send(self.shaped(lines.end()));
     }
 }
 

@@ -11,9 +11,11 @@ mod guest_output;
 mod input;
 mod output;
 mod pass;
+mod places;
 mod progress;
 mod record;
 mod signals;
+mod template;
 mod units;
 
 use std::process::ExitCode;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::{Sender, bounded};
 
 use crate::error::CliError;
+use crate::pass::Way;
 use crate::progress::Progress;
 
 /// Text that waits for the reader, in pieces of about [`PIECE`] bytes.
@@ -58,16 +59,20 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Starts the thread. Progress that is shown is taken away while a piece is written.
-    pub(crate) fn start(progress: Progress) -> Result<Self, CliError> {
+    /// Starts the thread. Progress that is shown is taken away while a piece is written. Results are lines of JSON or, with `programs`,
+    /// what programs wrote.
+    pub(crate) fn start(progress: Progress, programs: bool) -> Result<Self, CliError> {
         let (pieces, waiting) = bounded::<Vec<u8>>(PIECES);
         let broken = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&broken);
         let run = move || {
-            // Flushed piece by piece, so what is written is always whole lines.
-            let mut stdout = io::stdout();
-            let written =
-                waiting.iter().try_for_each(|piece| progress.aside(|| stdout.write_all(&piece).and_then(|()| stdout.flush())));
+            // Flushed piece by piece, so what is written is always whole lines, or all that some tasks wrote.
+            let (mut stdout, mut way) = (io::stdout(), Way::to(io::stdout()));
+            let mut write = |piece: Vec<u8>| match programs {
+                true => way.pass(&piece).and_then(|()| way.end()),
+                false => stdout.write_all(&piece).and_then(|()| stdout.flush()),
+            };
+            let written = waiting.iter().try_for_each(|piece| progress.aside(|| write(piece)));
             flag.store(written.is_err(), Ordering::SeqCst);
             written
         };

@@ -78,8 +78,8 @@ impl Pass {
     }
 }
 
-/// One stream's way out.
-struct Way<W> {
+/// One stream's way out of what programs write.
+pub(crate) struct Way<W> {
     to: W,
     is_terminal: bool,
     /// The beginning of a character whose end has not come yet: pieces are cut anywhere.
@@ -87,13 +87,15 @@ struct Way<W> {
 }
 
 impl<W: Write + IsTerminal> Way<W> {
-    fn to(to: W) -> Self {
+    /// As it is, but to a terminal with control characters made visible.
+    pub(crate) fn to(to: W) -> Self {
         Self { is_terminal: to.is_terminal(), to, begun: Vec::new() }
     }
 }
 
 impl<W: Write> Way<W> {
-    fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// The next bytes.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
         if !self.is_terminal {
             self.to.write_all(bytes)?;
             return self.to.flush();
@@ -103,8 +105,8 @@ impl<W: Write> Way<W> {
         self.show(&bytes)
     }
 
-    /// What was begun has no end.
-    fn end(&mut self) -> io::Result<()> {
+    /// There are no more: what was begun has no end.
+    pub(crate) fn end(&mut self) -> io::Result<()> {
         let begun = std::mem::take(&mut self.begun);
         if begun.is_empty() { Ok(()) } else { self.show(&begun) }
     }

@@ -13,6 +13,7 @@ use wasi_preview1_component_adapter_provider as adapter;
 use wasmparser::{Encoding, ExternalKind, Parser, Payload};
 
 use crate::error::{EngineError, truncate};
+use crate::exit_code;
 
 const NOT_WASM: &str = "not WebAssembly: neither the binary format (which begins with \\0asm) nor its text form";
 
@@ -25,7 +26,11 @@ pub fn accept(bytes: &[u8]) -> Result<Cow<'_, [u8]>, EngineError> {
     let (encoding, found) = survey(&binary)?;
     match encoding {
         Encoding::Component => Ok(binary),
-        Encoding::Module => adapt(&binary, &found).map(Cow::Owned),
+        Encoding::Module => {
+            let kept = if found.wasi_p1 { exit_code::keep(&binary).and_then(|kept| adapt(&kept, &found).ok()) } else { None };
+            // A module whose `proc_exit` is not what it should be is told so in its own words.
+            kept.map_or_else(|| adapt(&binary, &found), Ok).map(Cow::Owned)
+        }
     }
 }
 
@@ -191,5 +196,16 @@ mod tests {
             (func (export "_start")))"#;
         let component = accept(module).map(Cow::into_owned).unwrap_or_default();
         assert!(matches!(survey(&component), Ok((Encoding::Component, _))));
+    }
+
+    #[test]
+    fn a_wrong_exit_is_told_as_the_module_has_it() {
+        let module = br#"(module
+            (import "wasi_snapshot_preview1" "proc_exit" (func (param i64)))
+            (memory (export "memory") 1)
+            (func (export "_start")))"#;
+        let (kind, text) = refusal(module);
+        assert_eq!(kind, RefusalKind::NotComponent);
+        assert!(text.contains("wasi_snapshot_preview1") && text.contains("proc_exit"), "{text}");
     }
 }

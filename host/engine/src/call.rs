@@ -6,14 +6,14 @@
 use std::sync::{Arc, OnceLock};
 
 use taskcell_wire::call::{Batch, RunArgument};
-use taskcell_wire::{Encoding, Interface, Limit, Limits, Signature, TrapKind, TypeDef, TypeId, codec};
+use taskcell_wire::{CommandInput, Encoding, Interface, Limit, Limits, Signature, TrapKind, TypeDef, TypeId, codec};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Func, Instance, TypedFunc};
 
 use crate::abi::{self, Arguments, Returned};
 use crate::block::block_on;
 use crate::host::{Attempts, Given};
-use crate::state::State;
+use crate::state::{Command, State};
 use crate::trap::Failure;
 use crate::value::Value;
 use crate::values::{self, ValueErrorKind};
@@ -160,6 +160,8 @@ pub(crate) enum Input<'a> {
     Bytes(&'a [u8]),
     /// The one parameter, a `string`.
     Text(&'a str),
+    /// No parameter: arguments and standard input of the instance that is to be made.
+    Command(Command),
 }
 
 /// Reads an input as a task's arguments; `values` holds those that are no plain bytes.
@@ -193,7 +195,20 @@ pub(crate) fn read<'a>(
             let arguments = codec::decode::<Batch<RunArgument<'_>>>(item).map_err(|error| format!("failed to {error}"))?;
             values::pushed_arguments(types, task, &arguments.0, values).map(Input::Values)
         }
+        Encoding::Command => {
+            if !is_run(&task.name) || !task.params.is_empty() {
+                return Err("only the export that runs a program can be given a command's arguments".into());
+            }
+            let command = codec::decode::<CommandInput<'_>>(item).map_err(|error| format!("failed to {error}"))?;
+            let args = command.args.into_iter().map(str::to_owned).collect();
+            Ok(Input::Command(Command { args, stdin: bytes::Bytes::copy_from_slice(command.stdin) }))
+        }
     }
+}
+
+/// Whether it is what runs a program, whose error case is exit code 1.
+pub(crate) fn is_run(name: &str) -> bool {
+    name.starts_with("wasi:cli/run@0.2.") && name.ends_with("#run")
 }
 
 /// Writes a value of a type; bytes and text that are asked for as such are moved, not copied.
@@ -217,7 +232,7 @@ pub(crate) fn write(
             return if out.len() > most { Err(too_long()) } else { Ok(()) };
         }
         // Everything else has no bytes of its own.
-        (Encoding::Bytes | Encoding::Json | Encoding::Arguments, value) => value,
+        (Encoding::Bytes | Encoding::Json | Encoding::Arguments | Encoding::Command, value) => value,
     };
     values::value_to_json(&interface.types, ty, &value, most, out).map_err(|error| match error.kind {
         ValueErrorKind::TooLong => too_long(),

@@ -82,7 +82,7 @@ fn pooling(limits: &Limits, concurrent: bool, scan: bool) -> Result<Engine, Engi
 #[must_use]
 pub fn fingerprint(limits: &Limits) -> String {
     format!(
-        "{:?} fuel={} stack={} v3",
+        "{:?} fuel={} stack={} v4",
         // The engine's own hash of its version, target and settings, under one fixed hasher.
         compiling(limits, false, false).map(|engine| hash(&engine)),
         limits.fuel.is_some(),

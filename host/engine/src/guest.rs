@@ -6,7 +6,7 @@
 //!
 //! With [`Isolation::Fresh`] every run makes an instance and drops it: nothing of a task is left for the next. With
 //! [`Isolation::Reuse`] one instance serves until a task traps or is stopped; what it left behind is then unknown, and it is
-//! dropped too.
+//! dropped too. A command has an instance of its own always: a program is not made to be started twice.
 //!
 //! A guest can't make `run` fail: whatever happens in it is an [`Outcome`].
 
@@ -24,7 +24,7 @@ use crate::error::{EngineError, one_line};
 use crate::host::Attempts;
 use crate::port::Port;
 use crate::print::PrintSink;
-use crate::state::{Given, State, Stop, StopReason};
+use crate::state::{Command, Given, State, Stop, StopReason};
 use crate::trap::{Failure, Stopped, classify};
 use crate::value::Value;
 use crate::{config, interface, link, load, threads};
@@ -155,7 +155,7 @@ impl Guest {
     /// # Errors
     /// [`EngineError::Instantiate`] with the trap or the limit.
     pub fn warm_up(&mut self) -> Result<(), EngineError> {
-        let mut live = match self.instantiate() {
+        let mut live = match self.instantiate(None) {
             Ok(live) => live,
             Err(Failure::Stopped(_)) => return Err(EngineError::Instantiate("its start function was stopped".into())),
             Err(Failure::Limit(limit, text)) => return Err(EngineError::Instantiate(format!("{} limit: {text}", limit.name()))),
@@ -175,17 +175,17 @@ impl Guest {
             Ended::Ok => Outcome::Ok(&self.text),
             Ended::Failed => Outcome::Failed(&self.text),
             Ended::Invalid => Outcome::Invalid { text: std::str::from_utf8(&self.text).unwrap_or("") },
-            Ended::Failure(failure) => self.failed(failure),
+            Ended::Failure(failure) => self.failed(failure, output),
         }
     }
 
-    fn failed(&mut self, failure: Failure) -> Outcome<'_> {
+    fn failed(&mut self, failure: Failure, output: Encoding) -> Outcome<'_> {
         self.text.clear();
         match failure {
             Failure::Stopped(StopReason::TimedOut) => Outcome::TimedOut,
             Failure::Stopped(StopReason::Cancelled) => Outcome::Cancelled,
             Failure::Exited(0) => {
-                self.text.extend_from_slice(b"null");
+                self.nothing(output);
                 Outcome::Ok(&self.text)
             }
             Failure::Exited(code) => Outcome::Exited(code),
@@ -227,11 +227,17 @@ impl Guest {
         call::read(interface, signature, input, item, values)
     }
 
-    fn attempt_with(&mut self, task: usize, input: Input<'_>, output: Encoding, values: &mut [Value]) -> Ended {
+    fn attempt_with(&mut self, task: usize, mut input: Input<'_>, output: Encoding, values: &mut [Value]) -> Ended {
         self.attempts.begin();
-        let mut live = match self.live.take() {
+        let kept = self.live.take();
+        let (kept, command) = match &mut input {
+            Input::Command(command) => (None, Some(std::mem::take(command))),
+            Input::Values(_) | Input::Bytes(_) | Input::Text(_) => (kept, None),
+        };
+        let serves_again = self.options.isolation == Isolation::Reuse && command.is_none();
+        let mut live = match kept {
             Some(live) => live,
-            None => match self.instantiate() {
+            None => match self.instantiate(command) {
                 Ok(live) => live,
                 Err(failure) => return Ended::Failure(failure),
             },
@@ -245,7 +251,7 @@ impl Guest {
         // First of all, so that nothing is told of the handles that go with the instance.
         self.attempts.end();
         // What a stopped or trapped instance left behind is unknown.
-        if self.options.isolation == Isolation::Reuse && is_sound {
+        if serves_again && is_sound {
             if let Input::Values(given) = &input {
                 live.take_back(given, values);
             }
@@ -262,15 +268,16 @@ impl Guest {
             }
             Input::Bytes(bytes) => Arguments::Bytes(bytes),
             Input::Text(text) => Arguments::Text(text),
+            Input::Command(_) => Arguments::Values(&[]),
         };
         let entry = self.entries.get(task).ok_or_else(|| Failure::Trapped(TrapKind::Other, "no such task".into()))?;
         let called = live.call(task, entry, &self.options.limits, arguments);
         called.map_err(|error| classify(&error, &mut live.store.data_mut().limiter))
     }
 
-    fn instantiate(&self) -> Result<Live, Failure> {
+    fn instantiate(&self, command: Option<Command>) -> Result<Live, Failure> {
         let limits = &self.options.limits;
-        let state = State::new(&self.given);
+        let state = State::new(&self.given, command);
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.host_call_bytes).unwrap_or(usize::MAX));
@@ -304,18 +311,25 @@ impl Guest {
         }
     }
 
+    /// Writes that there is no result; what a command wrote is its result, and is gone already.
+    fn nothing(&mut self, output: Encoding) {
+        if output != Encoding::Command {
+            self.text.extend_from_slice(b"null");
+        }
+    }
+
     /// Writes a result; the error case of an outermost `result` is the task's failure.
     fn encode(&mut self, task: usize, output: Encoding, value: Option<Value>) -> Ended {
         let interface = &self.options.interface;
         let signature = interface.tasks.get(task);
         let Some(ty) = signature.and_then(|task| task.result) else {
-            self.text.extend_from_slice(b"null");
+            self.nothing(output);
             return Ended::Ok;
         };
         let (ty, value, ended) = match (interface.types.get(ty), value) {
             (Some(TypeDef::Result { ok, .. }), Some(Value::Result(Ok(value)))) => (*ok, value.map(|value| *value), Ended::Ok),
             (Some(TypeDef::Result { error, .. }), Some(Value::Result(Err(value)))) => {
-                if signature.is_some_and(|task| is_run(&task.name)) {
+                if signature.is_some_and(|task| call::is_run(&task.name)) {
                     return Ended::Failure(Failure::Exited(1));
                 }
                 (*error, value.map(|value| *value), Ended::Failed)
@@ -323,7 +337,7 @@ impl Guest {
             (_, value) => (Some(ty), value, Ended::Ok),
         };
         let (Some(ty), Some(value)) = (ty, value) else {
-            self.text.extend_from_slice(b"null");
+            self.nothing(output);
             return ended;
         };
         let output = if matches!(ended, Ended::Failed) { Encoding::Json } else { output };
@@ -333,11 +347,6 @@ impl Guest {
             Err(failure) => Ended::Failure(failure),
         }
     }
-}
-
-/// Whether it is what runs a program, whose error case is exit code 1.
-fn is_run(name: &str) -> bool {
-    name.starts_with("wasi:cli/run@0.2.") && name.ends_with("#run")
 }
 
 fn export_index(component: &Component, name: &str) -> Option<ComponentExportIndex> {

@@ -11,6 +11,7 @@ mod call;
 pub mod compile;
 pub mod config;
 pub mod error;
+mod exit_code;
 pub mod guest;
 mod host;
 mod input;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use taskcell_wire::{Grants, Limits, Stream};
 use wasmtime::component::ResourceTable;
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
 use crate::host::{Attempts, Host, View};
@@ -43,6 +44,14 @@ pub(crate) struct Given {
     pub(crate) cpus: u32,
 }
 
+/// What a task that is a command is given, and an instance that runs one is made with.
+#[derive(Default)]
+pub(crate) struct Command {
+    /// The program's name first.
+    pub(crate) args: Vec<String>,
+    pub(crate) stdin: bytes::Bytes,
+}
+
 /// The data of a store.
 pub(crate) struct State {
     pub(crate) limiter: Limiter,
@@ -51,6 +60,7 @@ pub(crate) struct State {
     /// Made when it is asked for: a third of what a fresh instance costs, for guests that never do.
     wasi: Option<WasiCtx>,
     given: Arc<Given>,
+    command: Option<Command>,
 }
 
 impl std::fmt::Debug for State {
@@ -60,27 +70,31 @@ impl std::fmt::Debug for State {
 }
 
 impl State {
-    pub(crate) fn new(given: &Arc<Given>) -> Self {
+    pub(crate) fn new(given: &Arc<Given>, command: Option<Command>) -> Self {
         let limits = &given.limits;
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
         let host = Host::new(limits, &given.attempts, given.cpus);
-        Self { limiter: Limiter::new(limits), host, table, wasi: None, given: Arc::clone(given) }
+        Self { limiter: Limiter::new(limits), host, table, wasi: None, given: Arc::clone(given), command }
     }
 
-    fn wasi(given: &Given) -> WasiCtx {
+    fn wasi(given: &Given, command: Option<&Command>) -> WasiCtx {
         let mut wasi = WasiCtx::builder();
-        wasi.stdout(Printer::new(Stream::Stdout, &given.sink))
+        let stdout = Printer::new(Stream::Stdout, &given.sink);
+        // What a command writes there is its result.
+        wasi.stdout(if command.is_some() { stdout.limited(given.limits.result_bytes) } else { stdout })
             .stderr(Printer::new(Stream::Stderr, &given.sink))
             .envs(&given.grants.env)
-            .args(&given.grants.args)
+            .args(command.map_or(&given.grants.args, |command| &command.args))
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             // The worker may start no thread once it is confined, and has nothing else to do meanwhile.
             .allow_blocking_current_thread(true)
             .max_random_size(given.limits.random_bytes);
-        if given.grants.stdin {
+        if let Some(command) = command {
+            wasi.stdin(MemoryInputPipe::new(command.stdin.clone()));
+        } else if given.grants.stdin {
             wasi.stdin(Input::new(&given.attempts));
         }
         for dir in &given.grants.dirs {
@@ -104,7 +118,7 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| Self::wasi(&self.given));
+        let ctx = self.wasi.get_or_insert_with(|| Self::wasi(&self.given, self.command.as_ref()));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }

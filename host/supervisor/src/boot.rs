@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     /// The boot message, encoded once.
     pub(crate) frame: Arc<[u8]>,
     pub(crate) limits: Limits,
+    /// Whether its guest may open files.
+    pub(crate) opens_files: bool,
 }
 
 impl Plan {
@@ -76,6 +78,7 @@ impl Boots {
             grants.args = Vec::new();
             grants.stdin = false;
         }
+        let opens_files = !grants.dirs.is_empty();
         let boot = ToWorker::Boot(Box::new(Boot {
             version: PROTOCOL_VERSION,
             interface: component.interface().clone(),
@@ -88,7 +91,7 @@ impl Boots {
         }));
         let mut frame = Vec::new();
         encode(&boot, limits::INTERFACE_FRAME, &mut frame)?;
-        Ok(Plan { component: component.clone(), frame: frame.into(), limits })
+        Ok(Plan { component: component.clone(), frame: frame.into(), limits, opens_files })
     }
 }
 

@@ -13,6 +13,9 @@ use crate::cache::{Cache, Key};
 use crate::error::Error;
 use crate::{compile, source};
 
+/// The name of the export that makes a component a program, up to its version.
+const RUN: &str = "wasi:cli/run@0.2.";
+
 /// Where a component's code came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -150,6 +153,23 @@ impl Component {
             let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
             Error::NoSuchTask { name: self.inner.name.clone(), task: name.to_owned(), nearest: nearest(name, &names) }
         })
+    }
+
+    /// The export that runs it as a program.
+    ///
+    /// # Errors
+    /// [`Error::NotAProgram`] if there is none.
+    pub fn command(&self) -> Result<TaskIndex, Error> {
+        let is_run = |name: &str| name.strip_prefix(RUN).is_some_and(|rest| rest.ends_with("#run"));
+        let at = self.inner.interface.tasks.iter().position(|task| is_run(&task.name));
+        let at = at.and_then(|at| u16::try_from(at).ok());
+        at.map(TaskIndex).ok_or_else(|| Error::NotAProgram { name: self.inner.name.clone() })
+    }
+
+    /// What it is called as a program, its first argument: the last part of its name.
+    pub(crate) fn program(&self) -> &str {
+        let name = Path::new(self.name()).file_name().and_then(|name| name.to_str());
+        name.unwrap_or_else(|| self.name())
     }
 
     /// The signature of an export that [`task`](Self::task) found.

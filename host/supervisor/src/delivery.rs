@@ -7,6 +7,7 @@ use taskcell_wire::call::{Level, TaskId};
 use taskcell_wire::{Outcome, OutcomeReader, Stream};
 
 use crate::error::TaskError;
+use crate::written::Written;
 
 /// The end of consecutive tasks of a job.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct Block {
     failed: Vec<Attempt>,
     /// Attempts of each task.
     attempts: u32,
+    /// What a command wrote, if there is one task and it was one.
+    written: Option<Box<Written>>,
 }
 
 #[derive(Debug, Clone)]
@@ -46,50 +49,59 @@ pub struct TaskEnd<'a> {
     pub failed: &'a [Attempt],
     /// The run time of the last attempt in nanoseconds; 0 if it was not measured.
     pub nanoseconds: u64,
+    /// What it wrote, if it was a command that ran.
+    pub written: Option<&'a Written>,
 }
 
 impl Block {
     /// Outcomes of attempts after those in `history`.
     pub(crate) fn outcomes(first: u64, count: u32, failures: u32, bytes: Vec<u8>, history: Vec<Attempt>) -> Self {
         let attempts = count_of(&history).saturating_add(1);
-        Self { first, count, failures, ended: Ended::Outcomes(bytes), failed: history, attempts }
+        Self { first, count, failures, ended: Ended::Outcomes(bytes), failed: history, attempts, written: None }
     }
 
     /// Tasks that were never tried.
     pub(crate) fn untried(first: u64, count: u32, error: TaskError) -> Self {
         let failures = if error == TaskError::Cancelled { 0 } else { count };
-        Self { first, count, failures, ended: Ended::Alike(Arc::new(error)), failed: Vec::new(), attempts: 0 }
+        Self { first, count, failures, ended: Ended::Alike(Arc::new(error)), failed: Vec::new(), attempts: 0, written: None }
     }
 
     /// A task that never told an outcome.
     pub(crate) fn lost(index: u64, history: Vec<Attempt>) -> Self {
         let error = Arc::new(TaskError::lost(&history));
-        Self { first: index, count: 1, failures: 1, ended: Ended::Alike(error), attempts: count_of(&history), failed: history }
+        let attempts = count_of(&history);
+        Self { first: index, count: 1, failures: 1, ended: Ended::Alike(error), attempts, failed: history, written: None }
+    }
+
+    /// The same, of one command, which wrote this.
+    pub(crate) fn with(self, written: Written) -> Self {
+        Self { written: Some(Box::new(written)), ..self }
     }
 
     /// The bytes that the block holds, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        match &self.ended {
+        let outcomes = match &self.ended {
             Ended::Outcomes(bytes) => bytes.len(),
             Ended::Alike(_) => 0,
-        }
+        };
+        self.written.as_ref().map_or(0, |written| written.bytes()).saturating_add(outcomes)
     }
 
     /// Each task's end, in order.
     pub fn each(&self, mut each: impl FnMut(TaskEnd<'_>)) {
-        let (attempts, failed) = (self.attempts, self.failed.as_slice());
+        let (attempts, failed, written) = (self.attempts, self.failed.as_slice(), self.written.as_deref());
         match &self.ended {
             Ended::Outcomes(bytes) => {
                 for (index, outcome) in (self.first..).zip(OutcomeReader::new(bytes)) {
                     // Checked when it arrived.
                     let (nanoseconds, outcome) = outcome.unwrap_or((0, Outcome::Cancelled));
-                    each(TaskEnd { index, result: TaskError::of(&outcome), attempts, failed, nanoseconds });
+                    each(TaskEnd { index, result: TaskError::of(&outcome), attempts, failed, nanoseconds, written });
                 }
             }
             Ended::Alike(error) => {
                 for index in (self.first..).take(self.count as usize) {
-                    each(TaskEnd { index, result: Err((**error).clone()), attempts, failed, nanoseconds: 0 });
+                    each(TaskEnd { index, result: Err((**error).clone()), attempts, failed, nanoseconds: 0, written });
                 }
             }
         }

@@ -34,6 +34,7 @@ use crate::listener::Listener;
 use crate::pulse::Looks;
 use crate::sink::Sink;
 use crate::status::TaskStatus;
+use crate::written::{Capture, Written};
 
 /// The epoll data of the eventfd; worker ids count up from 0 and never get here.
 const WAKE: u64 = u64::MAX;
@@ -83,6 +84,8 @@ pub(crate) struct Dispatcher {
     pub(crate) links: BTreeMap<WorkerId, Link>,
     pub(crate) sinks: BTreeMap<JobId, Sink>,
     pub(crate) epoll: OwnedFd,
+    /// What the command wrote whose worker is just gone.
+    pub(crate) last_written: Option<((JobId, u64), Written)>,
     clock: Clock,
     looks: Looks,
     /// Whose calls are looked for in shared memory.
@@ -147,6 +150,7 @@ impl Dispatcher {
             links: BTreeMap::new(),
             sinks: BTreeMap::new(),
             epoll,
+            last_written: None,
             clock: Clock::new(),
             looks: Looks::new(),
             listener: Listener::new(crate::pool::cpu_count().get()),
@@ -383,10 +387,11 @@ impl Dispatcher {
     }
 
     /// A worker is gone, or about to be: its process is reaped here.
-    fn end(&mut self, id: WorkerId, link: Link) {
+    fn end(&mut self, id: WorkerId, mut link: Link) {
         let _ = epoll::delete(&self.epoll, link.socket());
         self.listener.gone(id);
         let (pid, running, wanting) = (link.pid(), page::running(&link.memory), link.wanting);
+        self.last_written = link.capture.take().map(Capture::left);
         let death = link.end();
         if wanting {
             self.broker.could_not_start(self.now(), id, &death);

@@ -36,6 +36,7 @@ impl Dispatcher {
             self.broker.take_effects(&mut effects);
             if effects.is_empty() {
                 self.effects = effects;
+                self.last_written = None;
                 return;
             }
             for effect in effects.drain(..) {
@@ -88,7 +89,14 @@ impl Dispatcher {
                     link.kill(reason_text(&reason));
                 }
             }
-            Effect::Lost { job, index, history } => self.deliver(job, Encoding::Json, Block::lost(index, history)),
+            Effect::Lost { job, index, history } => {
+                let block = Block::lost(index, history);
+                let block = match self.last_written.take_if(|(whose, _)| *whose == (job, index)) {
+                    Some((_, written)) => block.with(written),
+                    None => block,
+                };
+                self.deliver(job, Encoding::Json, block);
+            }
             Effect::Cancelled { job, first, count } => {
                 self.deliver(job, Encoding::Json, Block::untried(first, count, TaskError::Cancelled));
             }
@@ -202,7 +210,7 @@ fn ended(result: Result<&[u8], TaskError>, output: Encoding) -> Ended<'static> {
         let bytes: Arc<[u8]> = bytes.into();
         match output {
             Encoding::Bytes => TaskValue::Bytes(bytes.into()),
-            Encoding::Json | Encoding::Arguments => TaskValue::Json(bytes.into()),
+            Encoding::Json | Encoding::Arguments | Encoding::Command => TaskValue::Json(bytes.into()),
         }
     };
     match result {

@@ -235,6 +235,24 @@ impl TaskError {
         }
     }
 
+    /// The exit code of a program that ended by itself, which is not 0.
+    #[must_use]
+    pub fn exit_code(&self) -> Option<i32> {
+        match self {
+            Self::Exited { code } => Some(*code),
+            Self::Failed { .. }
+            | Self::Trapped { .. }
+            | Self::TimedOut
+            | Self::OverLimit { .. }
+            | Self::Cancelled
+            | Self::Expired
+            | Self::Invalid { .. }
+            | Self::Lost { .. }
+            | Self::Stopped { .. }
+            | Self::Decode { .. } => None,
+        }
+    }
+
     /// The error in a worker's outcome; `Ok` with the result's bytes if there is none.
     pub(crate) fn of<'a>(outcome: &Outcome<'a>) -> Result<&'a [u8], Self> {
         Err(match *outcome {

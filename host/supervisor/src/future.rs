@@ -10,6 +10,14 @@ use taskcell_wire::JobId;
 use crate::error::TaskError;
 use crate::lead::{Request, Shared};
 use crate::sink::Sink;
+use crate::written::Written;
+
+/// How the task ended, and what it wrote if it was a command.
+#[derive(Debug)]
+struct Ended {
+    result: Result<Vec<u8>, TaskError>,
+    written: Written,
+}
 
 /// Turns a result's bytes into what the caller asked for.
 pub(crate) type Decode<T> = fn(&[u8]) -> Result<T, TaskError>;
@@ -29,7 +37,7 @@ pub struct Future<T> {
     job: JobId,
     sink: Sink,
     decode: Decode<T>,
-    ended: Option<Result<Vec<u8>, TaskError>>,
+    ended: Option<Ended>,
     what: PhantomData<fn() -> T>,
 }
 
@@ -59,7 +67,12 @@ impl<T> Future<T> {
             self.ended = self.shared.wait(deadline, |_| take(sink));
         }
         let ended = self.ended.as_ref()?;
-        Some(ended.as_ref().map_err(Clone::clone).and_then(|bytes| (self.decode)(bytes)))
+        Some(ended.result.as_ref().map_err(Clone::clone).and_then(|bytes| (self.decode)(bytes)))
+    }
+
+    /// What the command that ended wrote; nothing the second time.
+    pub(crate) fn take_written(&mut self) -> Written {
+        self.ended.as_mut().map(|ended| std::mem::take(&mut ended.written)).unwrap_or_default()
     }
 
     /// Whether the task has ended.
@@ -77,13 +90,16 @@ impl<T> Future<T> {
     }
 }
 
-fn take(sink: &Sink) -> Option<Result<Vec<u8>, TaskError>> {
+fn take(sink: &Sink) -> Option<Ended> {
     match sink.pop() {
-        Err(error) => Some(Err(error)),
+        Err(error) => Some(Ended { result: Err(error), written: Written::default() }),
         Ok(None) => None,
         Ok(Some(block)) => {
             let mut ended = None;
-            block.each(|end| ended = Some(end.result.map(<[u8]>::to_vec)));
+            block.each(|end| {
+                let written = end.written.cloned().unwrap_or_default();
+                ended = Some(Ended { result: end.result.map(<[u8]>::to_vec), written });
+            });
             ended
         }
     }

@@ -14,6 +14,7 @@ use taskcell_worker::mailbox;
 use crate::delivery::{Block, Printed};
 use crate::dispatcher::Dispatcher;
 use crate::link::Link;
+use crate::written::{Capture, PRINT_MARK, Written};
 
 /// Handles the call that the worker laid in shared memory, if there is one. It was laid there after all that went over the socket had been
 /// handled, and before anything that came over the socket since.
@@ -103,7 +104,14 @@ fn message(
         }
         FromWorker::Printed { chunk, task, stream, bytes } => {
             let (job, index) = dispatcher.broker.place(id, chunk, task)?;
-            count_printed(link, chunk, task, bytes.len(), link.limits.log_bytes)?;
+            match dispatcher.broker.output(id, chunk) {
+                Some(Encoding::Command) => {
+                    Capture::take_in(&mut link.capture, (chunk, task), (job, index), stream, bytes, &link.limits)?;
+                }
+                Some(Encoding::Json | Encoding::Bytes | Encoding::Arguments) | None => {
+                    count_printed(link, chunk, task, bytes.len(), link.limits.log_bytes)?;
+                }
+            }
             let task = if dispatcher.broker.owns(job) { dispatcher.broker.running(id) } else { None };
             if let Some(printed) = &mut dispatcher.printed {
                 printed(Printed { index, task, stream, bytes });
@@ -133,15 +141,12 @@ fn count_printed(link: &mut Link, chunk: ChunkId, task: u32, bytes: usize, limit
     if now > limit.saturating_add(PRINT_MARK) { Err(Violation::OverLimit) } else { Ok(()) }
 }
 
-/// What a worker adds to say that it cut, in bytes.
-const PRINT_MARK: u64 = 256;
-
 /// Checks and delivers outcomes: runs of final ones at once, one that is tried again by itself.
 #[expect(clippy::too_many_arguments, reason = "the fields of one message")]
 fn results(
     dispatcher: &mut Dispatcher,
     id: WorkerId,
-    link: &Link,
+    link: &mut Link,
     chunk: ChunkId,
     first: u32,
     count: u32,
@@ -166,9 +171,19 @@ fn results(
     if seen != count {
         return Err(Violation::OutOfOrder);
     }
+    // What a command wrote belongs to one outcome.
+    let written = (output == Encoding::Command).then(|| Capture::end(&mut link.capture, chunk, first));
+    if written.is_some() && count > 1 {
+        return Err(Violation::OutOfOrder);
+    }
+    let with = |block: Block, written: Option<Written>| match written {
+        Some(written) => block.with(written),
+        None => block,
+    };
     if retried.is_empty() {
         let (job, index) = dispatcher.broker.finished(dispatcher.now(), id, chunk, first, count, nanoseconds)?;
-        dispatcher.deliver(job, output, Block::outcomes(index, count, failures, outcomes.to_vec(), history));
+        let block = Block::outcomes(index, count, failures, outcomes.to_vec(), history);
+        dispatcher.deliver(job, output, with(block, written));
         return Ok(());
     }
     let each = nanoseconds / u64::from(count.max(1));
@@ -188,7 +203,7 @@ fn results(
         let mut one = OutcomeWriter::default();
         one.push(ns, &outcome);
         let block = Block::outcomes(index, 1, u32::from(is_failure(&outcome)), one.bytes().to_vec(), history.clone());
-        dispatcher.deliver(job, output, block);
+        dispatcher.deliver(job, output, with(block, written.clone()));
     }
     Ok(())
 }
@@ -217,7 +232,14 @@ fn is_failure(outcome: &Outcome<'_>) -> bool {
 /// Whether an outcome may be believed to be what an honest worker sends, and may be printed.
 fn check(outcome: &Outcome<'_>, output: Encoding, result_bytes: u64) -> Result<(), Violation> {
     let (length, most, sound) = match outcome {
-        Outcome::Ok(bytes) => (bytes.len(), result_bytes, output != Encoding::Json || values::is_printable_json(bytes)),
+        Outcome::Ok(bytes) => {
+            let sound = match output {
+                Encoding::Json => values::is_printable_json(bytes),
+                Encoding::Bytes | Encoding::Arguments => true,
+                Encoding::Command => bytes.is_empty(),
+            };
+            (bytes.len(), result_bytes, sound)
+        }
         Outcome::Failed(json) => (json.len(), result_bytes, values::is_printable_json(json)),
         Outcome::Trapped { text, .. } | Outcome::OverLimit { text, .. } | Outcome::Invalid { text } => {
             (text.len(), EXPLANATION_BYTES as u64, true)

@@ -23,12 +23,16 @@
 //! WebAssembly inside and by the operating system around it. A worker that dies costs the task that it ran ([`TaskError::Lost`]),
 //! and is replaced.
 //!
+//! A component that is a program and knows nothing of tasks runs as one too: [`Command`] has its arguments and standard input, and
+//! [`CommandEnd`] what it wrote and its exit code.
+//!
 //! The library prints nothing, reads no environment variables but those that say where the cache is, and leaves no process and no
 //! named thing behind.
 
 mod boot;
 mod cache;
 mod clock;
+mod command;
 mod compile;
 mod component;
 mod control;
@@ -52,7 +56,9 @@ mod pulse;
 mod sink;
 mod source;
 mod status;
+mod written;
 
+pub use command::{Command, CommandEnd, CommandFuture, CommandMap};
 pub use component::{Component, ComponentOptions, Origin};
 pub use control::{HostStatus, TaskLine, hosts};
 pub use delivery::{Block, Logged, Printed, TaskEnd};
@@ -65,6 +71,7 @@ pub use pool::{Pool, PoolBuilder, RunOptions, cpu_count};
 pub use program::{Program, ProgramBuilder};
 
 pub use status::{TaskProgress, TaskStatus};
+pub use written::Written;
 
 pub use taskcell_broker::{Attempt, Cause, RetryBudget};
 pub use taskcell_sandbox::Strictness;

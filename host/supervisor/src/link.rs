@@ -13,6 +13,7 @@ use taskcell_worker::mailbox;
 use crate::boot::Plan;
 use crate::error::Error;
 use crate::pulse::Pulse;
+use crate::written::Capture;
 
 /// A worker process and the way to it.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub(crate) struct Link {
     pub(crate) pulse: Pulse,
     /// The task that printed last, and how many bytes of what it printed came.
     pub(crate) printed: (ChunkId, u32, u64),
+    /// What the command that it runs wrote.
+    pub(crate) capture: Option<Capture>,
     /// Why we killed it, for people.
     pub(crate) killed: Option<String>,
     /// What it said before it gave up.
@@ -68,6 +71,11 @@ impl Link {
         let mut options = SpawnOptions::new(Role::Worker, strictness, vec![theirs, code, given]);
         // The user's terminal is no place for a process that may be an attacker's.
         options.stderr = Stderr::Null;
+        if plan.opens_files {
+            // A guest's own limit is on its handles, and tells it; the process's, below it, would look like a broken disk.
+            let files = u64::from(plan.limits.handles);
+            options.limits.open_files = options.limits.open_files.map(|most| most.saturating_add(files));
+        }
         let child = taskcell_sandbox::spawn(options)?;
         Ok(Self {
             child,
@@ -83,6 +91,7 @@ impl Link {
             limits: plan.limits.clone(),
             pulse: Pulse::default(),
             printed: (ChunkId(0), 0, 0),
+            capture: None,
             killed: None,
             last_words: None,
             wanting: false,

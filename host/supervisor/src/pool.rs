@@ -277,8 +277,20 @@ impl Pool {
             let why = format!("it has {} bytes, the most is {most}", item.len());
             return Err(Error::Input { task: name.to_owned(), why });
         }
+        Ok(self.submit_item(task, item, input, output, decode))
+    }
+
+    /// One task with an input that was checked.
+    pub(crate) fn submit_item<T>(
+        &self,
+        task: TaskIndex,
+        item: &[u8],
+        input: Encoding,
+        output: Encoding,
+        decode: fn(&[u8]) -> Result<T, crate::TaskError>,
+    ) -> Future<T> {
         let options = JobOptions { input, output, ..self.job_options(task) };
-        Ok(self.host.submit(options, item, decode))
+        self.host.submit(options, item, decode)
     }
 
     /// Runs a task once for each input, lazily, and gives the results in the order of the inputs.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use taskcell_broker::{self as broker, JobOptions, ModuleId};
 use taskcell_sandbox::Strictness;
-use taskcell_wire::{DirGrant, Grants, Isolation, TaskIndex};
+use taskcell_wire::{DirGrant, Grants, Isolation};
 
 use crate::boot::check_modules;
 use crate::component::Component;
@@ -22,9 +22,6 @@ use crate::input::input;
 use crate::mapping::Bell;
 use crate::pool::{GRACE, duration};
 use crate::status::TaskStatus;
-
-/// The name of the export that makes a component a program, up to its version.
-const RUN: &str = "wasi:cli/run@0.2.";
 
 /// Makes a [`Program`]. Closed by default: no arguments, no input, no environment, no directories, no other modules; what it
 /// prints is dropped.
@@ -142,7 +139,7 @@ impl ProgramBuilder {
     /// [`Error::NotAProgram`] if it exports no `wasi:cli/run`; [`Error::ModuleName`]; [`Error::MissingImport`] of any of the
     /// components; [`Error::System`] or [`Error::Spawn`] if the machine has no room for it.
     pub fn build(mut self) -> Result<Program, Error> {
-        let task = run_export(&self.component)?;
+        let task = self.component.command()?;
         self.component.check_imports()?;
         check_modules(&self.modules)?;
         self.modules.insert(0, (String::new(), self.component.clone()));
@@ -180,8 +177,7 @@ impl Program {
     /// Begins a program.
     #[must_use]
     pub fn builder(component: &Component) -> ProgramBuilder {
-        let name = std::path::Path::new(component.name()).file_name().map(|name| name.to_string_lossy().into_owned());
-        let args = vec![name.unwrap_or_else(|| component.name().to_owned())];
+        let args = vec![component.program().to_owned()];
         ProgramBuilder {
             component: component.clone(),
             modules: Vec::new(),
@@ -235,11 +231,4 @@ impl Program {
     pub fn bell(&self) -> Bell {
         Bell::of(&self.host.shared)
     }
-}
-
-fn run_export(component: &Component) -> Result<TaskIndex, Error> {
-    let is_run = |name: &str| name.strip_prefix(RUN).is_some_and(|rest| rest.ends_with("#run"));
-    let at = component.interface().tasks.iter().position(|task| is_run(&task.name));
-    let at = at.and_then(|at| u16::try_from(at).ok());
-    at.map(TaskIndex).ok_or_else(|| Error::NotAProgram { name: component.name().to_owned() })
 }

@@ -24,6 +24,7 @@
 
 pub mod call;
 pub mod codec;
+pub mod command;
 pub mod compile;
 pub mod entry;
 pub mod error;
@@ -37,6 +38,7 @@ pub mod types;
 
 pub use call::{CallError, CallId, HandleId, Holder, LeaseId, ObjectId, TaskId};
 pub use codec::{FrameBuffer, encode};
+pub use command::CommandInput;
 pub use compile::{FromCompiler, Refusal, RefusalKind, ToCompiler};
 pub use error::WireError;
 pub use from_worker::{FromWorker, LayerReport, Ready, Stream};

@@ -16,6 +16,9 @@ pub enum Encoding {
     Bytes,
     /// A batch of [`RunArgument`](crate::call::RunArgument)s in postcard, one for each parameter; of inputs only.
     Arguments,
+    /// An input is a [`CommandInput`](crate::CommandInput) in postcard, for the export that runs a program; a result is empty, since what
+    /// the command wrote comes before it, as [`FromWorker::Printed`](crate::FromWorker::Printed).
+    Command,
 }
 
 /// A directory that the guest may use.

@@ -3,6 +3,9 @@
 //! Outcomes of one chunk are collected into as few frames as possible, and all frames that wait leave in one write. They leave
 //! before the worker waits for work, when there are many bytes of them, and when the watch thread finds that they wait behind
 //! a task that takes its time. What a task prints leaves before its outcome.
+//!
+//! What a command prints is its result, so all of it is sent, whoever listens; and each outcome of one gets a frame of its own, so that the
+//! supervisor never holds what two commands of one worker wrote.
 
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
@@ -43,6 +46,8 @@ struct Waiting {
     print_cut: bool,
     print_limit: u64,
     send_printed: bool,
+    /// Whether the chunk's tasks are commands.
+    commands: bool,
     cap: u64,
 }
 
@@ -61,6 +66,7 @@ impl Outbox {
             print_cut: false,
             print_limit,
             send_printed,
+            commands: false,
             cap,
         };
         Self { socket, waiting: Mutex::new(waiting), broken: AtomicBool::new(false) }
@@ -77,13 +83,14 @@ impl Outbox {
         &self.socket
     }
 
-    /// Outcomes of `chunk` come from now on.
+    /// Outcomes of `chunk` come from now on; of commands or of functions.
     ///
     /// # Errors
     /// [`WorkerError::Wire`] if what waited fits no frame.
-    pub fn begin(&self, chunk: ChunkId) -> Result<(), WorkerError> {
+    pub fn begin(&self, chunk: ChunkId, commands: bool) -> Result<(), WorkerError> {
         let mut waiting = self.lock();
         waiting.frame()?;
+        waiting.commands = commands;
         waiting.chunk = chunk;
         waiting.first = 0;
         waiting.since = now();
@@ -99,7 +106,7 @@ impl Outbox {
         let mut waiting = self.lock();
         waiting.outcomes.push(nanoseconds, outcome);
         waiting.refill_print();
-        if waiting.outcomes.bytes().len() >= RESULT_BYTES {
+        if waiting.commands || waiting.outcomes.bytes().len() >= RESULT_BYTES {
             waiting.frame()?;
         }
         if waiting.frames.len() >= RESULT_BYTES { self.write(&mut waiting) } else { Ok(()) }
@@ -236,8 +243,13 @@ impl Waiting {
 impl PrintSink for Outbox {
     fn printed(&self, stream: Stream, bytes: &[u8]) {
         let mut waiting = self.lock();
-        if !waiting.send_printed || self.broken.load(Ordering::Relaxed) {
+        if !(waiting.send_printed || waiting.commands) || self.broken.load(Ordering::Relaxed) {
             return;
+        }
+        if waiting.commands && stream == Stream::Stdout {
+            // Counted in the engine, where too much ends the task.
+            waiting.printed(stream, bytes);
+            return waiting.write_if_long(self);
         }
         let room = usize::try_from(waiting.print_left).unwrap_or(usize::MAX);
         let (kept, cut) = bytes.split_at(bytes.len().min(room));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use taskcell_engine::Guest;
 use taskcell_sandbox::SharedMemory;
-use taskcell_wire::{ItemReader, Outcome, Run, ToWorker, codec};
+use taskcell_wire::{Encoding, ItemReader, Outcome, Run, ToWorker, codec};
 
 use crate::error::WorkerError;
 use crate::inbox::{Inbox, Wait};
@@ -81,7 +81,7 @@ impl RunLoop {
     }
 
     fn run(&mut self, run: &Run<'_>) -> Result<(), WorkerError> {
-        self.outbox.begin(run.chunk)?;
+        self.outbox.begin(run.chunk, run.output == Encoding::Command)?;
         self.stop.set_chunk(Some(run.chunk));
         let items = ItemReader::new(run.items).take(run.count as usize);
         for (place, item) in (0u32..).zip(items) {

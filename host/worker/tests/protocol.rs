@@ -5,7 +5,8 @@ mod stage;
 
 use stage::{CHATTY, Heard, NUMBERS, PRINT, Setting, Stage, compiled, flat, message};
 use taskcell_wire::{
-    Boot, ChunkId, Encoding, Grants, Isolation, PROTOCOL_VERSION, Run, Stream, TaskIndex, ToWorker, WireError, limits::MIB,
+    Boot, ChunkId, CommandInput, Encoding, Grants, Isolation, PROTOCOL_VERSION, Run, Stream, TaskIndex, ToWorker, WireError,
+    limits::MIB,
 };
 use taskcell_worker::{WorkerError, page};
 
@@ -320,6 +321,35 @@ fn what_is_over_the_print_limit_is_cut_once_for_each_task() {
         assert_eq!(text, "123456789\n123456789\n12345\n[cut here: the limit is 25 bytes a task]\n", "task {task}");
     }
     shut_down(stage);
+}
+
+#[test]
+fn what_a_command_prints_is_always_sent_and_each_outcome_follows_its_own() {
+    for send_printed in [true, false] {
+        let setting = Setting { isolation: Isolation::Fresh, send_printed, log_bytes: 3, ..Setting::default() };
+        let mut stage = Stage::set(compiled(PRINT), setting);
+        let item = CommandInput { args: vec!["print"], stdin: b"" }.item();
+        let mut out = Vec::new();
+        stage.run_encoded(&mut out, &command(PRINT), &[&item, &item, &item], None, Encoding::Command);
+        stage.write(&out);
+        let heard = stage.hear_outcomes(3);
+        let mut order = Vec::new();
+        for one in &heard {
+            match one {
+                Heard::Printed { task, stream: Stream::Stdout, text, .. } => order.push((*task, text.clone())),
+                // Only standard error is cut.
+                Heard::Printed { text, .. } => assert!(text.starts_with("hel") || text.contains("cut here"), "{text}"),
+                Heard::Results { first, outcomes, .. } => {
+                    assert_eq!(outcomes.as_slice(), [""], "one outcome at a time");
+                    order.push((*first, "ended".to_owned()));
+                }
+            }
+        }
+        let expected: Vec<(u32, String)> =
+            (0..3).flat_map(|task| ["hello\n", "ended"].map(|what| (task, what.to_owned()))).collect();
+        assert_eq!(order, expected);
+        shut_down(stage);
+    }
 }
 
 #[test]

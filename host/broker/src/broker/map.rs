@@ -52,7 +52,7 @@ impl Broker {
             }
             match (encoding, value) {
                 (Encoding::Json, TaskValue::Json(json)) => items.push(json),
-                (Encoding::Json | Encoding::Bytes | Encoding::Arguments, value) => {
+                (Encoding::Json | Encoding::Bytes | Encoding::Arguments | Encoding::Command, value) => {
                     items.push(&write_arguments(vec![RunArgument::Value(value.clone())]));
                 }
             }

@@ -167,7 +167,10 @@ impl Program {
         let text = match sent.options.input {
             // A value of a map is answered with itself.
             taskcell_wire::Encoding::Json if job != ROOT => String::from_utf8_lossy(&sent.items[sent.done as usize]).into_owned(),
-            taskcell_wire::Encoding::Json | taskcell_wire::Encoding::Bytes | taskcell_wire::Encoding::Arguments => {
+            taskcell_wire::Encoding::Json
+            | taskcell_wire::Encoding::Bytes
+            | taskcell_wire::Encoding::Arguments
+            | taskcell_wire::Encoding::Command => {
                 format!("\"{}\"", guest.task)
             }
         };

@@ -1,4 +1,4 @@
-//! `taskcell map COMPONENT EXPORT [INPUT...]`.
+//! `taskcell map COMPONENT EXPORT [INPUT...]`, and `taskcell map --command PROGRAM [INPUT...] [-- ARG...]`.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -6,35 +6,53 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use taskcell::{
-    Component, Encoding, Mapping, MappingOptions, Next, Pool, RetryBudget, RunOptions, TaskEnd, TaskError, TaskIndex, TypeDef,
+    Component, Encoding, Mapping, MappingOptions, Next, Pool, RetryBudget, RunOptions, Stream, TaskEnd, TaskError, TaskIndex,
+    TypeDef,
 };
 
-use crate::args::{GuestOutput, Halt, InputArgs, MapArgs, RetryOn, RunArgs};
+use crate::args::{CommandArgs, GuestOutput, Halt, InputArgs, IsolationArg, MapArgs, RetryOn, RunArgs};
 use crate::commands::{open_modules, open_to_run};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::guest_output::Captures;
 use crate::input::{Inputs, Reading};
 use crate::output::{self, Results};
+use crate::places::Places;
 use crate::progress::Progress;
 use crate::record;
 use crate::signals::Interrupt;
+use crate::template::Template;
 
 /// Run a task once for every input, over worker processes
 ///
 /// Inputs are JSON texts: arguments, or lines of a file or of standard input. A function of one parameter takes the value as it is,
 /// one of several parameters an array of values, one of none null. Each result is one line of JSON, in the order of the inputs. Errors
 /// go to stderr.
+///
+/// With --command the task is a whole program, run with its own arguments and standard input for every input. What it writes to standard
+/// output is the result, passed on as it is, --max-result bytes at most; what it writes to standard error goes to stderr, marked; an exit
+/// code other than 0 is a failed task. Output that goes to a terminal has control characters made visible.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "taskcell map [OPTIONS] <COMPONENT> <EXPORT> [INPUT]...\n       \
+                      taskcell map --command [OPTIONS] <PROGRAM> [INPUT]... [-- ARG...]",
+    after_help = "Examples:\n  taskcell map fib.wasm fib 25 26 27\n  \
+                  ls *.svg | taskcell map --command resvg.wasm --dir . -- {} {}.png\n  \
+                  taskcell map --command python.wasm --records --files *.csv -- -c 'print(len(input()))'"
+)]
 pub(crate) struct Map {
     /// The component
     component: PathBuf,
 
     /// The exported function: NAME, or INTERFACE#NAME
-    export: String,
+    #[arg(required_unless_present = "command", allow_negative_numbers = true)]
+    export: Option<String>,
 
     #[command(flatten)]
     inputs: InputArgs,
+
+    #[command(flatten)]
+    command: CommandArgs,
 
     #[command(flatten)]
     map: MapArgs,
@@ -43,53 +61,37 @@ pub(crate) struct Map {
     run: RunArgs,
 }
 
-/// What is known of the inputs, for messages.
-#[derive(Debug)]
-enum Places {
-    Arguments,
-    Lines(Option<String>),
-    Files(Vec<String>),
-}
-
-impl Places {
-    fn name(&self, index: u64) -> String {
-        match self {
-            Self::Arguments => format!("argument {}", index + 1),
-            Self::Lines(None) => format!("line {}", index + 1),
-            Self::Lines(Some(file)) => format!("{file}:{}", index + 1),
-            Self::Files(_) => self.file(index).unwrap_or_default().to_owned(),
-        }
-    }
-
-    fn file(&self, index: u64) -> Option<&str> {
-        match self {
-            Self::Files(names) => names.get(usize::try_from(index).ok()?).map(String::as_str),
-            Self::Arguments | Self::Lines(_) => None,
-        }
-    }
-}
-
 impl Map {
-    pub(crate) fn execute(self) -> Result<Exit, CliError> {
+    pub(crate) fn execute(mut self) -> Result<Exit, CliError> {
+        self.sort_out()?;
         let progress = Progress::new(self.run.quiet);
         let component = open_to_run(&self.component, &self.run, &progress)?;
-        let task = component.task(&self.export)?;
+        let task = match &self.export {
+            Some(export) => component.task(export).map_err(|error| with_command(error, &component))?,
+            None => component.command()?,
+        };
         component.check_runnable(task)?;
-        let input = if self.inputs.files { bytes_parameter(&component, task)? } else { Encoding::Json };
-        let (reading, places, total) = self.reading(&component, task)?;
+        let template = self.template(&component);
+        let (input, output) = match &template {
+            Some(_) => (Encoding::Command, Encoding::Command),
+            None if self.inputs.files => (bytes_parameter(&component, task)?, Encoding::Json),
+            None => (Encoding::Json, Encoding::Json),
+        };
+        let run = RunOptions { input, output, timed: self.map.records };
+        let (reading, places, total) = self.reading(&component, task, template.as_ref())?;
         component.check_imports()?;
 
-        let output = self.map.guest_output.unwrap_or(if self.map.records { GuestOutput::Record } else { GuestOutput::Inherit });
-        let captures = Captures::new(output, self.run.max_log, progress.clone());
+        let printing = self.map.guest_output.unwrap_or(if self.map.records { GuestOutput::Record } else { GuestOutput::Inherit });
+        let captures = Captures::new(printing, self.run.max_log, progress.clone());
         let modules = open_modules(&self.run, &progress)?;
         // What this process needs for itself it takes before its workers take what is left: threads, descriptors.
         let interrupt = Interrupt::listen()?;
-        let inputs = Inputs::start(reading, component.limits().message_bytes)?;
-        let results = Results::start(progress.clone())?;
-        let pool = self.pool(&component, &modules, total, &captures, output)?;
+        let commands = template.is_some();
+        let inputs = Inputs::start(reading, component.limits().message_bytes, template)?;
+        let results = Results::start(progress.clone(), commands && !self.map.records)?;
+        let pool = self.pool(&component, &modules, total, &captures, printing)?;
         pool.wait_ready(1, Duration::from_secs(60))?;
 
-        let run = RunOptions { input, output: Encoding::Json, timed: self.map.records };
         let options = MappingOptions { ordered: !self.map.unordered, chunk: self.map.chunk };
         let mut mapping = pool.mapping(task, inputs, run, options);
         let bell = mapping.bell();
@@ -97,13 +99,45 @@ impl Map {
         interrupt.tasks(bell);
         progress.tasks(total);
         let deadline = self.map.deadline.map(|deadline| Instant::now() + deadline);
-        let view = View { progress, captures, places, records: self.map.records, halt: self.map.halt, deadline };
+        let view =
+            View { progress, captures, places, records: self.map.records, commands, printing, halt: self.map.halt, deadline };
         follow(mapping, results, &interrupt, &view)
+    }
+
+    /// With --command there is no EXPORT, and what the parser took for one is the first input.
+    fn sort_out(&mut self) -> Result<(), CliError> {
+        if self.command.command
+            && let Some(input) = self.export.take()
+        {
+            self.inputs.inputs.insert(0, input);
+        }
+        let usage = |text: String| Err(CliError::Usage(text));
+        if self.inputs.files && self.inputs.inputs.is_empty() {
+            return usage("failed to use --files: it needs paths, as INPUT".to_owned());
+        }
+        if self.inputs.input.is_some() && !self.inputs.inputs.is_empty() {
+            return usage("failed to use --input: there are inputs on the command line too".to_owned());
+        }
+        if self.command.command && self.run.isolation == IsolationArg::Reuse {
+            return usage("failed to use --isolation reuse with --command: a program starts anew for every input".to_owned());
+        }
+        Ok(())
+    }
+
+    /// How inputs become a program's, if it is one that is run.
+    fn template(&self, component: &Component) -> Option<Template> {
+        let CommandArgs { command, stdin, json_inputs, args } = &self.command;
+        command.then(|| Template::new(component, args.clone(), *stdin, *json_inputs))
     }
 
     /// What to read, what to call the inputs, and how many there are, if that is known. Checks what can be checked before any
     /// worker starts.
-    fn reading(&self, component: &Component, task: TaskIndex) -> Result<(Reading, Places, Option<u64>), CliError> {
+    fn reading(
+        &self,
+        component: &Component,
+        task: TaskIndex,
+        template: Option<&Template>,
+    ) -> Result<(Reading, Places, Option<u64>), CliError> {
         let inputs = &self.inputs.inputs;
         let total = Some(inputs.len() as u64);
         if self.inputs.files {
@@ -112,10 +146,16 @@ impl Map {
         }
         if !inputs.is_empty() {
             for (at, text) in inputs.iter().enumerate() {
-                component.check_input(task, text.as_bytes()).map_err(|error| {
-                    let taskcell::Error::Input { why, .. } = error else { return CliError::Host(error) };
-                    CliError::Input { place: format!("argument {}", at + 1), why }
-                })?;
+                let place = format!("argument {}", at + 1);
+                match template {
+                    Some(template) => {
+                        template.item(text.as_bytes(), None).map(drop).map_err(|why| CliError::Input { place, why })?
+                    }
+                    None => component.check_input(task, text.as_bytes()).map_err(|error| {
+                        let taskcell::Error::Input { why, .. } = error else { return CliError::Host(error) };
+                        CliError::Input { place, why }
+                    })?,
+                }
             }
             return Ok((Reading::Texts(inputs.clone()), Places::Arguments, total));
         }
@@ -138,7 +178,7 @@ impl Map {
         modules: &[(String, Component)],
         total: Option<u64>,
         captures: &Captures,
-        output: GuestOutput,
+        printing: GuestOutput,
     ) -> Result<Pool, CliError> {
         let wanted = self.map.jobs.unwrap_or_else(taskcell::cpu_count);
         // More workers than tasks would only be started.
@@ -158,15 +198,21 @@ impl Map {
             .queue_timeout(self.map.queue_timeout)
             .grace(self.run.grace)
             .retries(budget)
-            .listed(&format!("map {} {}", component.name(), self.export))
+            .listed(&format!("map {} {}", component.name(), self.export.as_deref().unwrap_or("--command")))
             .env(self.run.env.clone())
             .dirs(self.run.dir.clone());
         for (name, module) in modules {
             builder = builder.module(name, module);
         }
-        if output != GuestOutput::Drop {
-            let captures = captures.clone();
-            builder = builder.on_printed(move |printed| captures.take(&printed));
+        if printing != GuestOutput::Drop {
+            let (captures, commands, record) = (captures.clone(), self.command.command, printing == GuestOutput::Record);
+            builder = builder.on_printed(move |printed| {
+                // What a command writes comes with its end; only its standard error is shown before, line by line.
+                let comes_later = commands && printed.task.is_none() && (record || printed.stream == Stream::Stdout);
+                if !comes_later {
+                    captures.take(&printed);
+                }
+            });
         }
         Ok(builder.build()?)
     }
@@ -179,6 +225,9 @@ struct View {
     captures: Captures,
     places: Places,
     records: bool,
+    /// The tasks are programs.
+    commands: bool,
+    printing: GuestOutput,
     halt: Halt,
     deadline: Option<Instant>,
 }
@@ -272,11 +321,19 @@ impl View {
             tally.failed += 1;
             tally.invalid += u64::from(matches!(error, TaskError::Invalid { .. }));
         }
+        if self.records && self.commands {
+            record::write_command(end, self.places.file(index), self.printing == GuestOutput::Record, results.text());
+            return;
+        }
         if self.records {
             record::write(end, self.places.file(index), captured.as_ref(), results.text());
             return;
         }
+        if let Some(written) = end.written {
+            results.text().extend_from_slice(&written.stdout);
+        }
         match &end.result {
+            Ok(_) if self.commands => {}
             Ok(json) => {
                 results.text().extend_from_slice(json);
                 results.text().push(b'\n');
@@ -287,6 +344,14 @@ impl View {
             }
         }
     }
+}
+
+/// Who names no task of a program may mean the program.
+fn with_command(error: taskcell::Error, component: &Component) -> CliError {
+    if matches!(error, taskcell::Error::NoSuchTask { .. }) && component.command().is_ok() {
+        return CliError::Usage(format!("failed to {error}; to run the program itself for every input, use --command"));
+    }
+    error.into()
 }
 
 /// `--files` needs a parameter that takes a file's content.

@@ -2,7 +2,7 @@
 
 use taskcell_engine::StopReason;
 use taskcell_wire::call::{Call, CallError, Reply};
-use taskcell_wire::{Encoding, Grants, Isolation, Limits, TaskIndex};
+use taskcell_wire::{CommandInput, Encoding, Grants, Isolation, Limits, TaskIndex};
 
 use crate::stage::{Comes, Compiled, Stage, ended};
 
@@ -91,10 +91,60 @@ fn input_may_fail() {
     assert!(ended.starts_with("trapped other: ") && ended.contains("another kind"), "{ended}");
 }
 
+/// Runs it as a command: how it ended and what it printed.
+fn command(stage: &mut Stage, args: &[&str], stdin: &[u8]) -> (String, String) {
+    let item = CommandInput { args: args.to_vec(), stdin }.item();
+    let ended = ended(&stage.guest.run(TaskIndex(0), Encoding::Command, Encoding::Command, &item));
+    assert!(stage.port.log.lock().unwrap().is_empty(), "a command asks nobody for its input");
+    (ended, String::from_utf8(std::mem::take(&mut *stage.sink.0.lock().unwrap())).unwrap())
+}
+
+#[test]
+fn a_command_has_its_own_arguments_and_input() {
+    for isolation in [Isolation::Fresh, Isolation::Reuse] {
+        // What the worker was started with is for programs that are no tasks.
+        let grants = Grants { args: vec!["other".into()], stdin: true, ..Grants::default() };
+        let mut stage = Compiled::new(PROGRAM.as_bytes(), Limits::default()).stage_with(isolation, grants, |_| {});
+        for _ in 0..2 {
+            assert_eq!(
+                command(&mut stage, &["one"], b"hello"),
+                (String::new(), "one\0hello".into()),
+                "no result but what it printed"
+            );
+            assert_eq!(command(&mut stage, &["two", "3 "], b""), ("exited 3".into(), "two\x003 \0".into()));
+        }
+    }
+}
+
+#[test]
+fn a_command_that_prints_too_much_ends() {
+    let limits = Limits { result_bytes: 10, ..Limits::default() };
+    let mut stage = Compiled::new(PROGRAM.as_bytes(), limits).stage_with(Isolation::Fresh, Grants::default(), |_| {});
+    assert_eq!(command(&mut stage, &["name"], b"hello").1, "name\0hello", "as much as it may");
+    let (ended, printed) = command(&mut stage, &["name"], b"hello!!");
+    assert!(ended.starts_with("over result: "), "{ended}");
+    assert!(printed.starts_with("name\0") && printed.len() <= 10, "{printed}");
+    assert_eq!(command(&mut stage, &["name"], b"again").1, "name\0again", "each has its own limit");
+}
+
+#[test]
+fn a_commands_input_fits_programs_only() {
+    let mut stage = stage(&[], false);
+    let broken = ended(&stage.guest.run(TaskIndex(0), Encoding::Command, Encoding::Command, &[200, 1]));
+    assert!(broken.starts_with("invalid"), "{broken}");
+    let function = r#"(component
+        (core module $m (func (export "go")))
+        (core instance $i (instantiate $m))
+        (func (export "go") (canon lift (core func $i "go"))))"#;
+    let mut stage = Compiled::new(function.as_bytes(), Limits::default()).stage();
+    let (refused, _) = command(&mut stage, &["name"], b"");
+    assert!(refused.starts_with("invalid") && refused.contains("only the export that runs a program"), "{refused}");
+}
+
 #[test]
 fn an_exit_code_is_told() {
-    // The standard adapter knows success and failure only.
-    for (code, expected) in [("0", "null"), ("1", "exited 1"), ("7", "exited 1")] {
+    // The lowest 8 bits, as on POSIX: `/` is one below 0.
+    for (code, expected) in [("0", "null"), ("1", "exited 1"), ("7", "exited 7"), ("/", "exited 255")] {
         assert_eq!(run(&mut stage(&["name", code], false), &[]).0, expected);
     }
     let component = |code: u32| {

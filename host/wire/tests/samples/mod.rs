@@ -140,12 +140,14 @@ pub(crate) fn to_worker<'a>(items: &'a [u8], count: u32) -> Vec<(&'static str, T
     };
     let bare = Run { timeout: None, timed: false, input: Encoding::Bytes, output: Encoding::Json, ..run };
     let arguments = Run { input: Encoding::Arguments, ..run };
+    let command = Run { input: Encoding::Command, output: Encoding::Command, ..run };
     vec![
         ("ToWorker::Boot", ToWorker::Boot(Box::new(boot.clone()))),
         ("ToWorker::Boot, fresh instances", ToWorker::Boot(Box::new(Boot { isolation: Isolation::Fresh, ..boot }))),
         ("ToWorker::Run", ToWorker::Run(run)),
         ("ToWorker::Run, without timeout", ToWorker::Run(bare)),
         ("ToWorker::Run, with arguments", ToWorker::Run(arguments)),
+        ("ToWorker::Run, of commands", ToWorker::Run(command)),
     ]
     .into_iter()
     .chain(calls::replies())

@@ -21,6 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ("a_worker_that_fails_to_get_ready_stops_the_pool_with_its_words".into(), Box::new(fails_to_get_ready)),
         ("workers_that_never_get_ready_are_given_up".into(), Box::new(never_ready)),
         ("descriptors_that_a_worker_sends_are_not_kept".into(), Box::new(descriptors_are_not_kept)),
+        ("what_liars_say_of_commands_is_checked".into(), Box::new(commands_are_checked)),
         ("single_bytes_are_as_good_as_frames".into(), Box::new(single_bytes)),
     ];
     lies.chain(early).chain(rest).collect()
@@ -116,6 +117,25 @@ fn descriptors_are_not_kept() {
         pool.wait_ready(2, PATIENCE).unwrap();
     }
     assert!(open() < before + 8, "{before} descriptors were open, now {}", open());
+}
+
+/// A command's result is what it printed before, so its outcome is empty, and printing has an end.
+fn commands_are_checked() {
+    let named = |wanted: &str| LIE + u32::try_from(LIES.iter().position(|(name, ..)| *name == wanted).unwrap()).unwrap();
+    let pool = honest();
+    for (number, why) in [
+        (20, "it sent a result that is not one line of JSON"),
+        (named("printing for ever"), "it sent more than its limits allow"),
+        (named("results without an outcome"), "its answers were out of order"),
+    ] {
+        match stage::order_command(&pool, number) {
+            Err(TaskError::Lost { text }) => assert!(text.contains(why), "it was lost, but not since {why}: {text}"),
+            other => panic!("expected it to be lost since {why}: {other:?}"),
+        }
+        probe(&pool);
+        pool.wait_ready(2, PATIENCE).unwrap();
+    }
+    assert_eq!(stage::order_command(&pool, named("an empty result")), Ok(()), "for a command that is the right one");
 }
 
 /// Both ways: the supervisor's sends are taken a byte at a time, and fill its socket; what comes back is cut anywhere.

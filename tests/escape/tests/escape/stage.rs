@@ -118,6 +118,20 @@ pub(crate) fn map(pool: &Pool, inputs: Vec<u32>) -> Vec<Outcome> {
     outcomes
 }
 
+/// One task with an order, run as a command is.
+pub(crate) fn order_command(pool: &Pool, number: u32) -> Result<(), TaskError> {
+    let task = pool.component().task("fib").unwrap();
+    let run = RunOptions { input: Encoding::Json, output: Encoding::Command, timed: false };
+    let options = MappingOptions { ordered: true, chunk: None };
+    let mut mapping = pool.mapping(task, Numbers(vec![number].into_iter()), run, options);
+    let mut ended = None;
+    match mapping.next(Some(PATIENCE)) {
+        Next::Block(block) => block.each(|end| ended = Some(end.result.map(drop))),
+        other @ (Next::End | Next::Timeout | Next::Stopped(_)) => panic!("the task {number} has not ended: {other:?}"),
+    }
+    ended.unwrap()
+}
+
 /// All tasks but those in `but` ended right.
 pub(crate) fn assert_right(inputs: &[u32], outcomes: &[Outcome], but: &[usize]) {
     for (at, (input, outcome)) in inputs.iter().zip(outcomes).enumerate().filter(|(at, _)| !but.contains(at)) {
