@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use taskcell_broker::{
-    Attempt, Cause, Chunk, Duration, Effect, JobOptions, Now, Pool, PoolOptions, RetryBudget, Verdict, Violation,
+    Attempt, Cause, Chunk, Duration, JobOptions, Now, Pool, PoolEffect, PoolOptions, RetryBudget, Verdict, Violation,
 };
 use taskcell_wire::{ChunkId, ItemWriter, JobId, TaskIndex, WorkerId};
 
@@ -20,6 +20,9 @@ enum Call {
     Gone { worker: u8, running: Option<(u8, u8)> },
     Cancel { job: bool },
     Drain { job: bool },
+    Waits { worker: u8, recall: bool },
+    GoesOn { worker: u8 },
+    CouldNotStart { worker: u8 },
     Tick { milliseconds: u16 },
 }
 
@@ -27,6 +30,10 @@ enum Call {
 struct Input {
     workers: u8,
     budget: [u8; 4],
+    retries: Option<u8>,
+    max_tasks: Option<u8>,
+    one_at_a_time: bool,
+    on_demand: bool,
     timeout: Option<u8>,
     calls: Vec<Call>,
 }
@@ -58,10 +65,17 @@ impl Model {
         let [deaths, timeouts, traps, errors] = input.budget.map(|times| u32::from(times % 3));
         let budget = RetryBudget { deaths, timeouts, traps, errors };
         let workers = u32::from(input.workers % 4) + 1;
-        let mut pool = Pool::new(PoolOptions { workers, budget, grace: Duration(5 * MILLISECOND) });
+        let options = PoolOptions {
+            retries: input.retries.map(|retries| u32::from(retries % 3)),
+            max_tasks_per_worker: input.max_tasks.map(|most| u32::from(most % 4) + 1),
+            one_at_a_time: input.one_at_a_time,
+            on_demand: input.on_demand,
+            ..PoolOptions::new(workers)
+        };
+        let mut pool = Pool::new(PoolOptions { budget, grace: Duration(5 * MILLISECOND), ..options });
         let timeout = input.timeout.map(|timeout| Duration(u64::from(timeout) * MILLISECOND));
         for job in JOBS {
-            pool.open_job(job, JobOptions { task: TaskIndex(0), timeout });
+            pool.open_job(job, JobOptions { timeout, ..JobOptions::new(TaskIndex(0)) });
         }
         let mut model = Self {
             pool,
@@ -111,6 +125,19 @@ impl Model {
             }
             Call::Cancel { job } => self.pool.cancel_job(self.now, JOBS[usize::from(job)]),
             Call::Drain { job } => self.pool.drain_job(JOBS[usize::from(job)]),
+            Call::Waits { worker, recall } => {
+                let id = self.worker(worker);
+                // As the broker does it: only a task that runs makes a call that waits.
+                if self.pool.running(id).is_some() {
+                    self.pool.waits(self.now, id, recall);
+                }
+            }
+            Call::GoesOn { worker } => self.pool.goes_on(self.now, self.worker(worker)),
+            Call::CouldNotStart { worker } => {
+                let id = self.worker(worker);
+                self.live.retain(|live| *live != id);
+                self.pool.could_not_start(self.now, id, "there is no room");
+            }
             Call::Tick { milliseconds } => {
                 self.now = self.now.plus(Duration(u64::from(milliseconds) * MILLISECOND));
                 self.pool.tick(self.now);
@@ -175,21 +202,28 @@ impl Model {
         let mut killed = Vec::new();
         for effect in effects.drain(..) {
             match effect {
-                Effect::Spawn(id) => self.live.push(id),
-                Effect::Send(id, chunk) => {
+                PoolEffect::Spawn(id) => self.live.push(id),
+                PoolEffect::Send(id, chunk) => {
                     self.last_chunk = chunk.0;
                     // It may have been taken back since.
                     if let Some((flight, _)) = self.pool.flight(id, chunk) {
                         self.sent.insert((id, chunk), (flight.job, flight.first, flight.count));
                     }
                 }
-                Effect::Kill(id, _) => killed.push(id),
-                Effect::Lost { job, index, .. } => self.task_ended(job, index),
-                Effect::Cancelled { job, first, count } => {
+                PoolEffect::Recall(id, chunk, keep) => {
+                    // What went back in line is the worker's no more.
+                    self.sent.retain(|(of, sent), _| *of != id || sent.0 <= chunk.0);
+                    if let Some((_, _, count)) = self.sent.get_mut(&(id, chunk)) {
+                        *count = keep;
+                    }
+                }
+                PoolEffect::Kill(id, _) => killed.push(id),
+                PoolEffect::Lost { job, index, .. } => self.task_ended(job, index),
+                PoolEffect::Cancelled { job, first, count } => {
                     (first..first + u64::from(count)).for_each(|index| self.task_ended(job, index));
                 }
-                Effect::Failed(_) => self.failed = true,
-                Effect::Stop(..) | Effect::Retire(_) => {}
+                PoolEffect::Failed(_) => self.failed = true,
+                PoolEffect::Stop(..) | PoolEffect::Retire(_) => {}
             }
         }
         for id in killed {
