@@ -75,7 +75,8 @@ impl Model {
         let mut pool = Pool::new(PoolOptions { budget, grace: Duration(5 * MILLISECOND), ..options });
         let timeout = input.timeout.map(|timeout| Duration(u64::from(timeout) * MILLISECOND));
         for job in JOBS {
-            pool.open_job(job, JobOptions { timeout, ..JobOptions::new(TaskIndex(0)) });
+            let queue_timeout = timeout.filter(|_| job != JOBS[0]);
+            pool.open_job(job, JobOptions { timeout, queue_timeout, ..JobOptions::new(TaskIndex(0)) });
         }
         let mut model = Self {
             pool,
@@ -168,7 +169,7 @@ impl Model {
             self.ended.insert((JOBS[job], index), 0);
         }
         let (items, count) = items.into_parts();
-        self.pool.submit(self.now, Chunk { job: JOBS[job], first, count, items, history: Vec::new() });
+        self.pool.submit(self.now, Chunk { job: JOBS[job], first, count, items, history: Vec::new(), start_by: None });
     }
 
     fn accepted(&mut self, id: WorkerId, chunk: ChunkId, job: JobId, index: u64, count: u32) {
@@ -220,6 +221,9 @@ impl Model {
                 PoolEffect::Kill(id, _) => killed.push(id),
                 PoolEffect::Lost { job, index, .. } => self.task_ended(job, index),
                 PoolEffect::Cancelled { job, first, count } => {
+                    (first..first + u64::from(count)).for_each(|index| self.task_ended(job, index));
+                }
+                PoolEffect::Expired { job, first, count } => {
                     (first..first + u64::from(count)).for_each(|index| self.task_ended(job, index));
                 }
                 PoolEffect::Failed(_) => self.failed = true,

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use taskcell_broker::{Census, Effect, HostLimits, Quotas, Violation};
+use taskcell_broker::{Census, Effect, HostLimits, OnDeadlock, Quotas, Violation};
 use taskcell_wire::call::{HandleId, RunArgument, TaskId};
 use taskcell_wire::{ChunkId, WorkerId};
 
@@ -126,6 +126,7 @@ pub(crate) struct Hostile<'a> {
     lent: BTreeMap<TaskId, Vec<Known>>,
     objects: u64,
     limits: HostLimits,
+    on_deadlock: OnDeadlock,
     roots: u64,
     root_ends: BTreeMap<u64, u32>,
     given_up: bool,
@@ -139,6 +140,7 @@ impl<'a> Hostile<'a> {
         let mut script = Script::new(bytes);
         let mut options = options();
         options.is_program = script.once_in(3);
+        options.on_deadlock = if script.once_in(3) { OnDeadlock::Warn } else { OnDeadlock::Fail };
         options.recall = !script.once_in(3);
         options.limits = HostLimits {
             processes: 10,
@@ -166,6 +168,7 @@ impl<'a> Hostile<'a> {
         };
         let limits = options.limits;
         let roots = if options.is_program { 1 } else { script.below(3) + 1 };
+        let on_deadlock = options.on_deadlock;
         let (mut host, _) = Host::with(options, roots);
         host.quick = false;
         Self {
@@ -176,6 +179,7 @@ impl<'a> Hostile<'a> {
             lent: BTreeMap::new(),
             objects: 0,
             limits,
+            on_deadlock,
             roots: u64::from(roots),
             root_ends: BTreeMap::new(),
             given_up: false,
@@ -290,6 +294,8 @@ impl<'a> Hostile<'a> {
     fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Lost { index, .. } => *self.root_ends.entry(index).or_default() += 1,
+            Effect::Deadlocked(_) => assert_eq!(self.on_deadlock, OnDeadlock::Warn, "a task is told instead"),
+            Effect::Expired { .. } => panic!("none of these is in a hurry"),
             Effect::Cancelled { first, count, .. } => {
                 (first..first + u64::from(count)).for_each(|index| *self.root_ends.entry(index).or_default() += 1);
             }
