@@ -1,14 +1,13 @@
 //! What workers send, checked before anything believes it.
 //!
-//! Frames by their caps, outcomes by decoding each, results by being one line of JSON. An error here is a violation: the worker is
-//! killed, and that costs the task it ran.
+//! Frames by their caps here; outcomes one by one, and results by being one line of JSON, in the broker ([`taskcell_broker::Broker::results`]).
+//! An error is a violation: the worker is killed, and that costs the task it ran.
 
-use taskcell_broker::{self as broker, Attempt, Cause, RetryBudget, Verdict, Violation};
+use taskcell_broker::{ResultCheck, Results, Violation};
 use taskcell_engine::values;
 use taskcell_sandbox::Strictness;
 use taskcell_wire::from_worker::BootFailure;
-use taskcell_wire::limits::EXPLANATION_BYTES;
-use taskcell_wire::{ChunkId, Encoding, FromWorker, Outcome, OutcomeReader, OutcomeWriter, WorkerId, codec};
+use taskcell_wire::{ChunkId, FromWorker, WorkerId, codec};
 
 use crate::delivery::{Block, Printed};
 use crate::dispatcher::Dispatcher;
@@ -68,8 +67,9 @@ fn message(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, message: 
             dispatcher.boot_failed(id, kind, format!("a worker could not get ready ({what}): failed to {text}"));
             Ok(())
         }
+        FromWorker::Results { .. } if !link.ready => Err(Violation::OutOfTurn),
         FromWorker::Results { chunk, first, count, nanoseconds, outcomes } => {
-            results(dispatcher, id, link, chunk, first, count, nanoseconds, outcomes)
+            results(dispatcher, id, link, Results { chunk, first, count, nanoseconds, outcomes })
         }
         FromWorker::Printed { chunk, task, stream, bytes } => {
             let (job, index) = dispatcher.broker.place(id, chunk, task)?;
@@ -100,96 +100,17 @@ fn count_printed(link: &mut Link, chunk: ChunkId, task: u32, bytes: usize, limit
 /// What a worker adds to say that it cut, in bytes.
 const PRINT_MARK: u64 = 256;
 
-/// Checks and delivers outcomes: runs of final ones at once, one that is tried again by itself.
-#[expect(clippy::too_many_arguments, reason = "the fields of one message")]
-fn results(
-    dispatcher: &mut Dispatcher,
-    id: WorkerId,
-    link: &Link,
-    chunk: ChunkId,
-    first: u32,
-    count: u32,
-    nanoseconds: u64,
-    outcomes: &[u8],
-) -> Result<(), Violation> {
-    let foreign = if link.ready { Violation::ForeignChunk } else { Violation::OutOfTurn };
-    let output = dispatcher.broker.output(id, chunk).ok_or(foreign)?;
-    let budget = dispatcher.broker.budget(id);
-    let history = dispatcher.broker.history(id, chunk).to_vec();
-    let mut retried: Vec<(u32, Cause, u64)> = Vec::new();
-    let (mut seen, mut failures) = (0u32, 0u32);
-    for outcome in OutcomeReader::new(outcomes) {
-        let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
-        failures += u32::from(is_failure(&outcome));
-        check(&outcome, output, link.limits.result_bytes)?;
-        if let Some(cause) = cause(budget, &outcome) {
-            retried.push((seen, cause, ns));
-        }
-        seen = seen.checked_add(1).ok_or(Violation::OutOfOrder)?;
-    }
-    if seen != count {
-        return Err(Violation::OutOfOrder);
-    }
-    if retried.is_empty() {
-        let (job, index) = dispatcher.broker.finished(dispatcher.now(), id, chunk, first, count, nanoseconds)?;
-        dispatcher.deliver(job, output, Block::outcomes(index, count, failures, outcomes.to_vec(), history));
-        return Ok(());
-    }
-    let each = nanoseconds / u64::from(count.max(1));
-    for (at, outcome) in (0u32..).zip(OutcomeReader::new(outcomes)) {
-        let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
-        let place = first.saturating_add(at);
-        let (job, index) = match retried.iter().find(|(retried, _, _)| *retried == at) {
-            None => dispatcher.broker.finished(dispatcher.now(), id, chunk, place, 1, each)?,
-            Some((_, cause, ran)) => {
-                let attempt = Attempt { pid: link.pid(), cause: cause.clone(), ran: broker::Duration(*ran) };
-                match dispatcher.broker.attempt_failed(dispatcher.now(), id, chunk, place, attempt)? {
-                    (_, _, Verdict::Again) => continue,
-                    (job, index, Verdict::Final) => (job, index),
-                }
-            }
-        };
-        let mut one = OutcomeWriter::default();
-        one.push(ns, &outcome);
-        let block = Block::outcomes(index, 1, u32::from(is_failure(&outcome)), one.bytes().to_vec(), history.clone());
-        dispatcher.deliver(job, output, block);
-    }
-    Ok(())
-}
-
-/// What an outcome that may be tried again failed for.
-fn cause(budget: RetryBudget, outcome: &Outcome<'_>) -> Option<Cause> {
-    match outcome {
-        Outcome::TimedOut if budget.timeouts > 0 => Some(Cause::Timeout),
-        Outcome::Trapped { .. } | Outcome::OverLimit { .. } if budget.traps > 0 => Some(Cause::Trap),
-        Outcome::Failed(_) | Outcome::Exited(_) if budget.errors > 0 => Some(Cause::Error),
-        Outcome::Ok(_)
-        | Outcome::Failed(_)
-        | Outcome::Exited(_)
-        | Outcome::Trapped { .. }
-        | Outcome::TimedOut
-        | Outcome::OverLimit { .. }
-        | Outcome::Cancelled
-        | Outcome::Invalid { .. } => None,
-    }
-}
-
-fn is_failure(outcome: &Outcome<'_>) -> bool {
-    !matches!(outcome, Outcome::Ok(_) | Outcome::Cancelled)
-}
-
-/// Whether an outcome may be believed to be what an honest worker sends, and may be printed.
-fn check(outcome: &Outcome<'_>, output: Encoding, result_bytes: u64) -> Result<(), Violation> {
-    let (length, most, sound) = match outcome {
-        Outcome::Ok(bytes) => (bytes.len(), result_bytes, output != Encoding::Json || values::is_printable_json(bytes)),
-        Outcome::Failed(json) => (json.len(), result_bytes, values::is_printable_json(json)),
-        Outcome::Trapped { text, .. } | Outcome::OverLimit { text, .. } | Outcome::Invalid { text } => {
-            (text.len(), EXPLANATION_BYTES as u64, true)
-        }
-        Outcome::TimedOut | Outcome::Cancelled | Outcome::Exited(_) => (0, 0, true),
+/// Hands outcomes to the broker, which checks them, and what ended of the API's to those who wait.
+fn results(dispatcher: &mut Dispatcher, id: WorkerId, link: &Link, results: Results<'_>) -> Result<(), Violation> {
+    let check = ResultCheck {
+        pid: link.pid(),
+        result_bytes: link.limits.result_bytes,
+        is_printable_json: values::is_printable_json,
     };
-    if length as u64 > most {
-        return Err(Violation::OverLimit);
-    }
-    if sound { Ok(()) } else { Err(Violation::BadResult) }
+    let (now, sinks) = (dispatcher.now(), &dispatcher.sinks);
+    dispatcher.broker.results(now, id, results, &check, &mut |finished| {
+        if let Some(sink) = sinks.get(&finished.job) {
+            sink.push(Block::outcomes(finished));
+        }
+    })
 }

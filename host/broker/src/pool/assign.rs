@@ -27,7 +27,8 @@ impl Pool {
                 continue;
             };
             let estimate = self.estimates.get(&job.options.task).copied().unwrap_or_default();
-            let alone = self.options.one_at_a_time || job.options.alone;
+            let options = job.options;
+            let alone = self.options.one_at_a_time || options.alone;
             let most = self.options.max_tasks_per_worker;
             let free = self.slots.iter_mut().filter_map(|slot| match slot {
                 Slot::Ready(worker)
@@ -49,7 +50,7 @@ impl Pool {
             let id = ChunkId(self.next_chunk);
             self.next_chunk += 1;
             worker.tasks = worker.tasks.saturating_add(chunk.count);
-            worker.flights.push_back(Flight { id, chunk, done: 0, since: now, stop_sent: None });
+            worker.flights.push_back(Flight { id, chunk, options, done: 0, since: now, stop_sent: None });
             self.effects.push(PoolEffect::Send(worker.id, id));
         }
     }
