@@ -102,11 +102,8 @@ const PRINT_MARK: u64 = 256;
 
 /// Hands outcomes to the broker, which checks them, and what ended of the API's to those who wait.
 fn results(dispatcher: &mut Dispatcher, id: WorkerId, link: &Link, results: Results<'_>) -> Result<(), Violation> {
-    let check = ResultCheck {
-        pid: link.pid(),
-        result_bytes: link.limits.result_bytes,
-        is_printable_json: values::is_printable_json,
-    };
+    let check =
+        ResultCheck { pid: link.pid(), result_bytes: link.limits.result_bytes, is_printable_json: values::is_printable_json };
     let (now, sinks) = (dispatcher.now(), &dispatcher.sinks);
     dispatcher.broker.results(now, id, results, &check, &mut |finished| {
         if let Some(sink) = sinks.get(&finished.job) {

@@ -157,9 +157,7 @@ fn is_failure(outcome: &Outcome<'_>) -> bool {
 /// Whether an outcome may be believed to be what an honest worker sends, and may be printed.
 fn check_outcome(outcome: &Outcome<'_>, output: Encoding, check: &ResultCheck) -> Result<(), Violation> {
     let (length, most, sound) = match outcome {
-        Outcome::Ok(bytes) => {
-            (bytes.len(), check.result_bytes, output != Encoding::Json || (check.is_printable_json)(bytes))
-        }
+        Outcome::Ok(bytes) => (bytes.len(), check.result_bytes, output != Encoding::Json || (check.is_printable_json)(bytes)),
         Outcome::Failed(json) => (json.len(), check.result_bytes, (check.is_printable_json)(json)),
         Outcome::Trapped { text, .. } | Outcome::OverLimit { text, .. } | Outcome::Invalid { text } => {
             (text.len(), EXPLANATION_BYTES as u64, true)

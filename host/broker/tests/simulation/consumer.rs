@@ -2,16 +2,18 @@
 //! bear being done twice and some count how often they were.
 
 use taskcell_wire::call::{
-    Call, CallError, HandleId, LeaseId, LockCall, LockReply, MapCall, MapReply, QueueCall, QueueReply, Reply, SemaphoreCall, Swap,
-    Tell,
+    Call, CallError, HandleId, LeaseId, LockCall, LockReply, MapCall, MapReply, QueueCall, QueueReply, Reply, SemaphoreCall,
+    Swap, Tell,
 };
 
 use super::guest::{End, MS, Step};
 use crate::random::Random;
 
 /// By message: the key under which its work is noted, once however often it is done.
-pub(crate) const DONE: [&str; 12] =
-    ["done-00", "done-01", "done-02", "done-03", "done-04", "done-05", "done-06", "done-07", "done-08", "done-09", "done-10", "done-11"];
+pub(crate) const DONE: [&str; 12] = [
+    "done-00", "done-01", "done-02", "done-03", "done-04", "done-05", "done-06", "done-07", "done-08", "done-09", "done-10",
+    "done-11",
+];
 /// Counted by increments, by read and write under a lock, and by compare and swap.
 pub(crate) const SUM: &str = "sum";
 pub(crate) const PLAIN: &str = "plain";
@@ -72,7 +74,9 @@ impl Consumer {
         if self.failed {
             return Step::End(End::Failed);
         }
-        if random.once_in(12) && self.at != At::Over {
+        // Longest where it holds the lock and has read and not written.
+        let pause = if matches!(self.at, At::Write(_)) { 2 } else { 12 };
+        if random.once_in(pause) && self.at != At::Over {
             return match random.below(3) {
                 0 => Step::Tell(Tell::Progress { done: 1, total: None, note: "so far" }),
                 1 => Step::Work(random.below(3) * MS),
@@ -95,12 +99,15 @@ impl Consumer {
             }
             At::Permit => Call::Semaphore(self.semaphore, SemaphoreCall::Acquire { permits: 1, timeout }),
             At::Return => Call::Semaphore(self.semaphore, SemaphoreCall::Release { permits: 1 }),
-            At::Answer => Call::Queue(self.queue, match random.below(20) {
-                0 => QueueCall::Reject { lease: self.lease },
-                1..=2 => QueueCall::Nack { lease: self.lease, delay: random.below(3) * MS },
-                3 => QueueCall::Extend { lease: self.lease, by: 5 * MS },
-                _ => QueueCall::Ack { lease: self.lease },
-            }),
+            At::Answer => Call::Queue(
+                self.queue,
+                match random.below(20) {
+                    0 => QueueCall::Reject { lease: self.lease },
+                    1..=2 => QueueCall::Nack { lease: self.lease, delay: random.below(3) * MS },
+                    3 => QueueCall::Extend { lease: self.lease, by: 5 * MS },
+                    _ => QueueCall::Ack { lease: self.lease },
+                },
+            ),
             At::Over => return Step::End(if self.told { End::Cancelled } else { End::Ok(b"null".to_vec()) }),
         })
     }

@@ -126,6 +126,11 @@ impl Ledger {
         assert_eq!(before, None, "{worker} {call} is made twice");
     }
 
+    /// Who has the lock.
+    pub(crate) fn owner(&self) -> Option<WorkerId> {
+        self.owner
+    }
+
     /// Whether a call of the worker waits for its answer.
     pub(crate) fn waits(&self, worker: WorkerId) -> bool {
         self.open.range((worker, CallId(0))..=(worker, CallId(u64::MAX))).next().is_some()
@@ -160,7 +165,8 @@ impl Ledger {
     /// An answer is given.
     pub(crate) fn answered(&mut self, now: Now, worker: WorkerId, call: CallId, answer: &Result<Reply<'_>, CallError>) {
         let asked = self.open.remove(&(worker, call));
-        let asked = asked.unwrap_or_else(|| panic!("{worker} {call} is answered {answer:?}, and was answered before or never made"));
+        let asked =
+            asked.unwrap_or_else(|| panic!("{worker} {call} is answered {answer:?}, and was answered before or never made"));
         self.answers += 1;
         match answer {
             Ok(reply) => self.went_well(now, worker, asked, reply),
@@ -296,7 +302,8 @@ impl Ledger {
     }
 
     fn leased(&mut self, worker: WorkerId, lease: LeaseId) -> &mut Message {
-        let is = |message: &&mut Message| matches!(message.place, Place::Leased(holder, id, _) if (holder, id) == (worker, lease));
+        let is =
+            |message: &&mut Message| matches!(message.place, Place::Leased(holder, id, _) if (holder, id) == (worker, lease));
         self.messages.iter_mut().find(is).unwrap_or_else(|| panic!("{worker} has no {lease}, and is told that it has"))
     }
 

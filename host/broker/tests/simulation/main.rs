@@ -50,7 +50,10 @@ impl Drop for Replay {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("\nseed {0} failed; to see it step by step:", self.0);
-            eprintln!("    SIM_SEED={} cargo test --release -p taskcell-broker --test simulation whatever -- --nocapture\n", self.0);
+            eprintln!(
+                "    SIM_SEED={} cargo test --release -p taskcell-broker --test simulation whatever -- --nocapture\n",
+                self.0
+            );
         }
     }
 }

@@ -240,8 +240,7 @@ impl Supervisor {
         self.pids += 1;
         self.counts.workers += 1;
         let capacity = |random: &mut Random| if random.once_in(3) { 1 + random.below(40) } else { 1 << 16 };
-        let [to_worker, to_supervisor] =
-            [(); 2].map(|()| Stream::new(usize::try_from(capacity(random)).unwrap_or(1)));
+        let [to_worker, to_supervisor] = [(); 2].map(|()| Stream::new(usize::try_from(capacity(random)).unwrap_or(1)));
         let link = Link {
             worker: Worker::new(id, boot),
             pid: self.pids,
@@ -416,8 +415,6 @@ impl Link {
     pub(crate) fn step(&mut self, now: Now, random: &mut Random) -> super::worker::Did {
         self.worker.step(now, &mut self.to_worker, &mut self.to_supervisor, random)
     }
-
-    pub(crate) fn brief(&self) -> String { format!("{:?} {} {} {:?} killed {} out {} {:?}", self.worker.id, self.still, self.worker.stopped, self.worker.life, self.killed, self.out.len(), self.line) + &self.worker.brief() }
 
     /// Whether bytes of the worker are on their way.
     pub(crate) fn is_heard(&self) -> bool {

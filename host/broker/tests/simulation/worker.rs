@@ -137,8 +137,6 @@ impl Worker {
         }
     }
 
-    pub(crate) fn brief(&self) -> String { format!(" W {:?} {:?} waits {:?} until {:?} dl {:?} writing {} stop {:?}", self.run, self.guest, self.waits, self.until, self.deadline, self.writing, self.stop) }
-
     /// Whether it stands in a write that is not through.
     pub(crate) fn is_cut(&self) -> bool {
         self.writing

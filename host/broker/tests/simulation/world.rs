@@ -7,15 +7,16 @@ use taskcell_broker::{
 };
 use taskcell_wire::call::HandleKind;
 use taskcell_wire::{
-    ChunkId, FromWorker, Import, Interface, Isolation, JobId, Outcome, OutcomeWriter, Signature, TypeDef, TypeTable, WorkerId, encode,
+    ChunkId, FromWorker, Import, Interface, Isolation, JobId, Outcome, OutcomeWriter, Signature, TypeDef, TypeTable, WorkerId,
+    encode,
 };
 
+use super::CAP;
+use super::counts::Counts;
 use super::guest::{End, MS, ROOT};
 use super::jobs::Job;
 use super::supervisor::{Block, Sink, Supervisor};
 use super::worker::{Did, Life};
-use super::CAP;
-use super::counts::Counts;
 use crate::host;
 use crate::random::Random;
 
@@ -170,8 +171,11 @@ impl World {
     /// A worker that something may be done to.
     fn victim(&mut self) -> Option<WorkerId> {
         let id = self.worker()?;
-        let is_program = self.supervisor.broker.spec(id).is_some_and(|spec| spec.program);
-        (!is_program || !self.spares_program).then_some(id)
+        self.may_suffer(id).then_some(id)
+    }
+
+    fn may_suffer(&self, id: WorkerId) -> bool {
+        !self.spares_program || !self.supervisor.broker.spec(id).is_some_and(|spec| spec.program)
     }
 
     fn step(&mut self) {
@@ -199,7 +203,10 @@ impl World {
             85..=88 => self.supervisor.tick(&mut self.random),
             89..=95 => self.people(),
             96 => {
-                if let Some(id) = self.victim() {
+                // Now and then the one that dies is the one whose death is felt by most.
+                let owner = self.supervisor.ledger.owner().filter(|id| self.may_suffer(*id));
+                let felt = owner.filter(|_| self.random.once_in(2));
+                if let Some(id) = felt.or_else(|| self.victim()) {
                     self.die(id);
                 }
             }
@@ -278,7 +285,8 @@ impl World {
         let to = match self.random.below(40) {
             0..=19 => now.plus(Duration(self.random.below(200_000))),
             20..=29 => now.plus(Duration(self.random.below(20) * MS)),
-            30..=38 => self.next_moment().unwrap_or(now),
+            // Not as far as to the moment by which a worker has to be ready, or few would ever be.
+            30..=38 => self.next_moment().filter(|at| at.since(now) < Duration(5000 * MS)).unwrap_or(now),
             _ if self.random.once_in(20) => now.plus(Duration(40_000 * MS)),
             _ => now.plus(Duration(self.random.below(2000) * MS)),
         };
@@ -367,7 +375,6 @@ impl World {
         let mut leaving = false;
         for round in 0.. {
             let in_time = round < ROUNDS && self.supervisor.now < until;
-            if !in_time { for link in self.supervisor.links.values() { eprintln!("{:?}", link.brief()); } }
             assert!(in_time, "it does not end: {:?} {:?}", self.supervisor.broker.census(), self.supervisor.broker.tasks());
             let moved = self.round();
             if !leaving && self.is_over() {
