@@ -19,7 +19,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use taskcell_wire::call::{CallId, Holder, ObjectId, TaskId};
-use taskcell_wire::{ChunkId, Encoding, JobId, WorkerId};
+use taskcell_wire::{ChunkId, Encoding, JobId, Run, WorkerId};
 
 use crate::effect::{Effect, PoolEffect};
 use crate::options::{JobOptions, RetryBudget};
@@ -45,6 +45,7 @@ mod pools;
 mod primitives;
 mod process;
 mod resolve;
+mod results;
 mod running;
 mod submit;
 mod tasks;
@@ -57,6 +58,7 @@ use objects::Object;
 pub use options::{BrokerOptions, CheckArguments, CheckInput, HostLimits, Module, ModuleId, OnDeadlock, WorkerSpec};
 pub use pools::PoolId;
 use pools::{GUEST_JOBS, JobKind, JobState, PoolState};
+pub use results::{Finished, ResultCheck, Results};
 use running::WorkerState;
 use tasks::Task;
 pub use tasks::{Progress, TaskView};
@@ -74,6 +76,23 @@ pub struct Work<'a> {
     pub count: u32,
     /// Their inputs, as [`ItemWriter`](taskcell_wire::ItemWriter) writes them.
     pub items: std::borrow::Cow<'a, [u8]>,
+}
+
+impl Work<'_> {
+    /// As its worker is told it.
+    #[must_use]
+    pub fn run(&self, chunk: ChunkId) -> Run<'_> {
+        Run {
+            chunk,
+            task: self.options.task,
+            input: self.options.input,
+            output: self.options.output,
+            timeout: self.options.timeout.map(|timeout| timeout.0),
+            timed: self.options.timed,
+            count: self.count,
+            items: &self.items,
+        }
+    }
 }
 
 /// How much there is of everything.

@@ -28,8 +28,8 @@ pub mod waiters;
 pub mod waiting;
 
 pub use broker::{
-    Broker, BrokerOptions, Census, CheckArguments, CheckInput, HostLimits, Module, ModuleId, OnDeadlock, PoolId, Progress,
-    TaskView, Work, WorkerSpec,
+    Broker, BrokerOptions, Census, CheckArguments, CheckInput, Finished, HostLimits, Module, ModuleId, OnDeadlock, PoolId,
+    Progress, ResultCheck, Results, TaskView, Work, WorkerSpec,
 };
 pub use chunk::{Attempt, Cause, Chunk};
 pub use effect::{Effect, KillReason, PoolEffect, Violation};

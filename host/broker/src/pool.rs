@@ -56,6 +56,8 @@ enum Phase {
 struct Flight {
     id: ChunkId,
     chunk: Chunk,
+    /// Its job's. The job may be closed before its tasks ended, and its worker is honest all the same.
+    options: JobOptions,
     done: u32,
     /// When its next task can have started at the earliest.
     since: Now,
@@ -275,7 +277,7 @@ impl Pool {
     #[must_use]
     pub fn flight(&self, worker: WorkerId, chunk: ChunkId) -> Option<(&Chunk, JobOptions)> {
         let flight = self.worker(worker)?.flights.iter().find(|flight| flight.id == chunk)?;
-        Some((&flight.chunk, self.jobs.get(&flight.chunk.job)?.options))
+        Some((&flight.chunk, flight.options))
     }
 
     /// The worker may be given tasks.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use taskcell_broker::Attempt;
+use taskcell_broker::{Attempt, Finished};
 use taskcell_wire::call::{Level, TaskId};
 use taskcell_wire::{Outcome, OutcomeReader, Stream};
 
@@ -54,10 +54,11 @@ pub struct TaskEnd<'a> {
 }
 
 impl Block {
-    /// Outcomes of attempts after those in `history`.
-    pub(crate) fn outcomes(first: u64, count: u32, failures: u32, bytes: Vec<u8>, history: Vec<Attempt>) -> Self {
+    /// Tasks that told their outcomes.
+    pub(crate) fn outcomes(finished: Finished) -> Self {
+        let Finished { job: _, first, count, failures, outcomes, history } = finished;
         let attempts = count_of(&history).saturating_add(1);
-        Self { first, count, failures, ended: Ended::Outcomes(bytes), failed: history, attempts, written: None }
+        Self { first, count, failures, ended: Ended::Outcomes(outcomes), failed: history, attempts, written: None }
     }
 
     /// Tasks that were never tried.

@@ -3,8 +3,8 @@
 //! A turn waits for readiness, reads frames, tells the broker, carries out its effects, and writes. No thread hop lies between a
 //! worker's bytes and the broker. Whoever holds the dispatcher's lock leads it ([`crate::lead`]).
 //!
-//! All that a worker sends is checked here before anything believes it: frames by their caps, outcomes by decoding each, results
-//! by being one line of JSON. A worker that fails a check is killed, and that costs the task it ran.
+//! All that a worker sends is checked before anything believes it: frames by their caps, outcomes by decoding each, results by being one line
+//! of JSON. A worker that fails a check is killed, and that costs the task it ran.
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -18,7 +18,7 @@ use taskcell_engine::values;
 use taskcell_sandbox::Strictness;
 use taskcell_wire::call::CallId;
 use taskcell_wire::from_worker::BootFailure;
-use taskcell_wire::{Encoding, Grants, JobId, TaskIndex, WorkerId};
+use taskcell_wire::{Grants, JobId, TaskIndex, WorkerId};
 use taskcell_worker::page;
 
 use crate::boot::Boots;
@@ -199,7 +199,7 @@ impl Dispatcher {
         if let Some(failure) = &self.failure {
             let error = TaskError::Stopped { text: failure.text.clone() };
             let block = Block::untried(chunk.first, chunk.count, error);
-            self.deliver(chunk.job, Encoding::Json, block);
+            self.deliver(chunk.job, block);
             return;
         }
         self.broker.submit(self.now(), chunk);

@@ -2,13 +2,11 @@
 //!
 //! No decision is made here. What can fail is told to the broker as an event, and it decides.
 
-use std::sync::Arc;
-
 use taskcell_broker::{Effect, KillReason, PoolId};
 use taskcell_engine::values;
-use taskcell_wire::call::{CallError, CallId, Ended, Reply, TaskValue};
+use taskcell_wire::call::{CallError, CallId, Reply};
 use taskcell_wire::from_worker::BootFailure;
-use taskcell_wire::{ChunkId, Encoding, JobId, Run, Signature, ToWorker, TypeTable, WorkerId, encode};
+use taskcell_wire::{ChunkId, JobId, Signature, ToWorker, TypeTable, WorkerId, encode};
 use taskcell_worker::page;
 
 use crate::delivery::{Block, Logged};
@@ -17,14 +15,9 @@ use crate::error::TaskError;
 use crate::link::Link;
 
 impl Dispatcher {
-    /// Hands ends of tasks to those who wait for them: to a caller of the API, or to the broker for the guest that started them.
-    ///
-    /// `output` is how a guest's results are written; the API's know.
-    pub(crate) fn deliver(&mut self, job: JobId, output: Encoding, block: Block) {
-        if self.broker.owns(job) {
-            let now = self.now();
-            block.each(|end| self.broker.ended(now, job, end.index, ended(end.result, output)));
-        } else if let Some(sink) = self.sinks.get(&job) {
+    /// Hands ends of the API's tasks to those who wait for them.
+    pub(crate) fn deliver(&self, job: JobId, block: Block) {
+        if let Some(sink) = self.sinks.get(&job) {
             sink.push(block);
         }
     }
@@ -95,13 +88,13 @@ impl Dispatcher {
                     Some((_, written)) => block.with(written),
                     None => block,
                 };
-                self.deliver(job, Encoding::Json, block);
+                self.deliver(job, block);
             }
             Effect::Cancelled { job, first, count } => {
-                self.deliver(job, Encoding::Json, Block::untried(first, count, TaskError::Cancelled));
+                self.deliver(job, Block::untried(first, count, TaskError::Cancelled));
             }
             Effect::Expired { job, first, count } => {
-                self.deliver(job, Encoding::Json, Block::untried(first, count, TaskError::Expired));
+                self.deliver(job, Block::untried(first, count, TaskError::Expired));
             }
             Effect::PoolFailed(pool, why) => self.fail(pool, &why),
             Effect::Reply(worker, call, result) => self.reply(worker, call, result),
@@ -156,18 +149,8 @@ impl Dispatcher {
 
     fn send(&mut self, worker: WorkerId, chunk: ChunkId) {
         let (Some(work), Some(link)) = (self.broker.work(worker, chunk), self.links.get_mut(&worker)) else { return };
-        let run = Run {
-            chunk,
-            task: work.options.task,
-            input: work.options.input,
-            output: work.options.output,
-            timeout: work.options.timeout.map(|timeout| timeout.0),
-            timed: work.options.timed,
-            count: work.count,
-            items: &work.items,
-        };
         let cap = link.cap;
-        if let Err(error) = encode(&ToWorker::Run(run), cap, link.out()) {
+        if let Err(error) = encode(&ToWorker::Run(work.run(chunk)), cap, link.out()) {
             // Inputs are capped when they are submitted, below a frame's cap.
             link.kill(format!("because its work could not be sent: {error}"));
         }
@@ -202,31 +185,4 @@ fn reason_text(reason: &KillReason) -> String {
 /// One input of a task that a guest maps, as the command line's are checked.
 pub(crate) fn check_input(types: &TypeTable, signature: &Signature, json: &[u8]) -> Result<(), String> {
     values::check_json(types, signature, json).map_err(|error| error.to_string())
-}
-
-/// A task's end as a guest is told it.
-fn ended(result: Result<&[u8], TaskError>, output: Encoding) -> Ended<'static> {
-    let value = |bytes: &[u8]| {
-        let bytes: Arc<[u8]> = bytes.into();
-        match output {
-            Encoding::Bytes => TaskValue::Bytes(bytes.into()),
-            Encoding::Json | Encoding::Arguments | Encoding::Command => TaskValue::Json(bytes.into()),
-        }
-    };
-    match result {
-        Ok(bytes) => Ended::Ok(value(bytes)),
-        Err(TaskError::Failed { json }) => Ended::Failed(TaskValue::Json(Arc::<[u8]>::from(json.into_bytes()).into())),
-        Err(TaskError::Exited { code }) => {
-            Ended::Failed(TaskValue::Json(Arc::<[u8]>::from(code.to_string().into_bytes()).into()))
-        }
-        Err(TaskError::Trapped { kind, text }) => Ended::Trapped(format!("{}: {text}", kind.name())),
-        Err(TaskError::TimedOut) => Ended::TimedOut,
-        Err(TaskError::OverLimit { limit, text }) => Ended::OverLimit(format!("{}: {text}", limit.name())),
-        Err(TaskError::Cancelled) => Ended::Cancelled,
-        Err(TaskError::Expired) => Ended::TimedOut,
-        // Arguments were checked before the task started, so this is a worker's word against ours.
-        Err(
-            TaskError::Invalid { text } | TaskError::Lost { text } | TaskError::Stopped { text } | TaskError::Decode { text },
-        ) => Ended::Lost(text),
-    }
 }

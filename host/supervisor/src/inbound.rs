@@ -1,20 +1,19 @@
 //! What workers send, checked before anything believes it.
 //!
-//! Frames by their caps, outcomes by decoding each, results by being one line of JSON. An error here is a violation: the worker is
-//! killed, and that costs the task it ran.
+//! Frames by their caps here; outcomes one by one, and results by being one line of JSON, in the broker ([`taskcell_broker::Broker::results`]).
+//! An error is a violation: the worker is killed, and that costs the task it ran.
 
-use taskcell_broker::{self as broker, Attempt, Cause, RetryBudget, Verdict, Violation};
+use taskcell_broker::{ResultCheck, Results, Violation};
 use taskcell_engine::values;
 use taskcell_sandbox::Strictness;
 use taskcell_wire::from_worker::BootFailure;
-use taskcell_wire::limits::EXPLANATION_BYTES;
-use taskcell_wire::{ChunkId, Encoding, FromWorker, Outcome, OutcomeReader, OutcomeWriter, WorkerId, codec};
+use taskcell_wire::{ChunkId, Encoding, FromWorker, WorkerId, codec};
 use taskcell_worker::mailbox;
 
 use crate::delivery::{Block, Printed};
 use crate::dispatcher::Dispatcher;
 use crate::link::Link;
-use crate::written::{Capture, PRINT_MARK, Written};
+use crate::written::{Capture, PRINT_MARK};
 
 /// Handles the call that the worker laid in shared memory, if there is one. It was laid there after all that went over the socket had been
 /// handled, and before anything that came over the socket since.
@@ -99,8 +98,9 @@ fn message(
             dispatcher.boot_failed(id, kind, format!("a worker could not get ready ({what}): failed to {text}"));
             Ok(())
         }
+        FromWorker::Results { .. } if !link.ready => Err(Violation::OutOfTurn),
         FromWorker::Results { chunk, first, count, nanoseconds, outcomes } => {
-            results(dispatcher, id, link, chunk, first, count, nanoseconds, outcomes)
+            results(dispatcher, id, link, Results { chunk, first, count, nanoseconds, outcomes })
         }
         FromWorker::Printed { chunk, task, stream, bytes } => {
             let (job, index) = dispatcher.broker.place(id, chunk, task)?;
@@ -141,113 +141,21 @@ fn count_printed(link: &mut Link, chunk: ChunkId, task: u32, bytes: usize, limit
     if now > limit.saturating_add(PRINT_MARK) { Err(Violation::OverLimit) } else { Ok(()) }
 }
 
-/// Checks and delivers outcomes: runs of final ones at once, one that is tried again by itself.
-#[expect(clippy::too_many_arguments, reason = "the fields of one message")]
-fn results(
-    dispatcher: &mut Dispatcher,
-    id: WorkerId,
-    link: &mut Link,
-    chunk: ChunkId,
-    first: u32,
-    count: u32,
-    nanoseconds: u64,
-    outcomes: &[u8],
-) -> Result<(), Violation> {
-    let foreign = if link.ready { Violation::ForeignChunk } else { Violation::OutOfTurn };
-    let output = dispatcher.broker.output(id, chunk).ok_or(foreign)?;
-    let budget = dispatcher.broker.budget(id);
-    let history = dispatcher.broker.history(id, chunk).to_vec();
-    let mut retried: Vec<(u32, Cause, u64)> = Vec::new();
-    let (mut seen, mut failures) = (0u32, 0u32);
-    for outcome in OutcomeReader::new(outcomes) {
-        let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
-        failures += u32::from(is_failure(&outcome));
-        check(&outcome, output, link.limits.result_bytes)?;
-        if let Some(cause) = cause(budget, &outcome) {
-            retried.push((seen, cause, ns));
+/// Hands outcomes to the broker, which checks them, and what ended of the API's to those who wait.
+fn results(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, results: Results<'_>) -> Result<(), Violation> {
+    let check =
+        ResultCheck { pid: link.pid(), result_bytes: link.limits.result_bytes, is_printable_json: values::is_printable_json };
+    // What a command wrote belongs to its one outcome.
+    let is_command = dispatcher.broker.output(id, results.chunk) == Some(Encoding::Command);
+    let mut written = is_command.then(|| Capture::end(&mut link.capture, results.chunk, results.first));
+    let (now, sinks) = (dispatcher.now(), &dispatcher.sinks);
+    dispatcher.broker.results(now, id, results, &check, &mut |finished| {
+        if let Some(sink) = sinks.get(&finished.job) {
+            let block = Block::outcomes(finished);
+            sink.push(match written.take() {
+                Some(written) => block.with(written),
+                None => block,
+            });
         }
-        seen = seen.checked_add(1).ok_or(Violation::OutOfOrder)?;
-    }
-    if seen != count {
-        return Err(Violation::OutOfOrder);
-    }
-    // What a command wrote belongs to one outcome.
-    let written = (output == Encoding::Command).then(|| Capture::end(&mut link.capture, chunk, first));
-    if written.is_some() && count > 1 {
-        return Err(Violation::OutOfOrder);
-    }
-    let with = |block: Block, written: Option<Written>| match written {
-        Some(written) => block.with(written),
-        None => block,
-    };
-    if retried.is_empty() {
-        let (job, index) = dispatcher.broker.finished(dispatcher.now(), id, chunk, first, count, nanoseconds)?;
-        let block = Block::outcomes(index, count, failures, outcomes.to_vec(), history);
-        dispatcher.deliver(job, output, with(block, written));
-        return Ok(());
-    }
-    let each = nanoseconds / u64::from(count.max(1));
-    for (at, outcome) in (0u32..).zip(OutcomeReader::new(outcomes)) {
-        let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
-        let place = first.saturating_add(at);
-        let (job, index) = match retried.iter().find(|(retried, _, _)| *retried == at) {
-            None => dispatcher.broker.finished(dispatcher.now(), id, chunk, place, 1, each)?,
-            Some((_, cause, ran)) => {
-                let attempt = Attempt { pid: link.pid(), cause: cause.clone(), ran: broker::Duration(*ran) };
-                match dispatcher.broker.attempt_failed(dispatcher.now(), id, chunk, place, attempt)? {
-                    (_, _, Verdict::Again) => continue,
-                    (job, index, Verdict::Final) => (job, index),
-                }
-            }
-        };
-        let mut one = OutcomeWriter::default();
-        one.push(ns, &outcome);
-        let block = Block::outcomes(index, 1, u32::from(is_failure(&outcome)), one.bytes().to_vec(), history.clone());
-        dispatcher.deliver(job, output, with(block, written.clone()));
-    }
-    Ok(())
-}
-
-/// What an outcome that may be tried again failed for.
-fn cause(budget: RetryBudget, outcome: &Outcome<'_>) -> Option<Cause> {
-    match outcome {
-        Outcome::TimedOut if budget.timeouts > 0 => Some(Cause::Timeout),
-        Outcome::Trapped { .. } | Outcome::OverLimit { .. } if budget.traps > 0 => Some(Cause::Trap),
-        Outcome::Failed(_) | Outcome::Exited(_) if budget.errors > 0 => Some(Cause::Error),
-        Outcome::Ok(_)
-        | Outcome::Failed(_)
-        | Outcome::Exited(_)
-        | Outcome::Trapped { .. }
-        | Outcome::TimedOut
-        | Outcome::OverLimit { .. }
-        | Outcome::Cancelled
-        | Outcome::Invalid { .. } => None,
-    }
-}
-
-fn is_failure(outcome: &Outcome<'_>) -> bool {
-    !matches!(outcome, Outcome::Ok(_) | Outcome::Cancelled)
-}
-
-/// Whether an outcome may be believed to be what an honest worker sends, and may be printed.
-fn check(outcome: &Outcome<'_>, output: Encoding, result_bytes: u64) -> Result<(), Violation> {
-    let (length, most, sound) = match outcome {
-        Outcome::Ok(bytes) => {
-            let sound = match output {
-                Encoding::Json => values::is_printable_json(bytes),
-                Encoding::Bytes | Encoding::Arguments => true,
-                Encoding::Command => bytes.is_empty(),
-            };
-            (bytes.len(), result_bytes, sound)
-        }
-        Outcome::Failed(json) => (json.len(), result_bytes, values::is_printable_json(json)),
-        Outcome::Trapped { text, .. } | Outcome::OverLimit { text, .. } | Outcome::Invalid { text } => {
-            (text.len(), EXPLANATION_BYTES as u64, true)
-        }
-        Outcome::TimedOut | Outcome::Cancelled | Outcome::Exited(_) => (0, 0, true),
-    };
-    if length as u64 > most {
-        return Err(Violation::OverLimit);
-    }
-    if sound { Ok(()) } else { Err(Violation::BadResult) }
+    })
 }

@@ -69,8 +69,11 @@ impl Mapping {
         self.is_due() || self.running.is_empty()
     }
 
+    /// A task ended. Those of a pool that gave up were all told so, and its workers die after that.
     fn end(&mut self, index: u64, ended: Ended<'static>) {
-        self.running.remove(&index);
+        if !self.running.remove(&index) {
+            return;
+        }
         self.bytes = self.bytes.saturating_add(ended.len() as u64);
         let key = if self.ordered { index } else { self.arrived };
         self.arrived += 1;

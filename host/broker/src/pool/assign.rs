@@ -30,7 +30,8 @@ impl Pool {
                 continue;
             };
             let estimate = self.estimates.get(&job.options.task).copied().unwrap_or_default();
-            let alone = self.options.one_at_a_time || job.options.alone || job.options.queue_timeout.is_some();
+            let options = job.options;
+            let alone = self.options.one_at_a_time || options.alone || options.queue_timeout.is_some();
             let most = self.options.max_tasks_per_worker;
             let free = self.slots.iter_mut().filter_map(|slot| match slot {
                 Slot::Ready(worker)
@@ -52,7 +53,7 @@ impl Pool {
             let id = ChunkId(self.next_chunk);
             self.next_chunk += 1;
             worker.tasks = worker.tasks.saturating_add(chunk.count);
-            worker.flights.push_back(Flight { id, chunk, done: 0, since: now, stop_sent: None });
+            worker.flights.push_back(Flight { id, chunk, options, done: 0, since: now, stop_sent: None });
             self.effects.push(PoolEffect::Send(worker.id, id));
         }
     }
