@@ -10,9 +10,10 @@ use taskcell_wire::{ChunkId, JobId, Signature, ToWorker, TypeTable, WorkerId, en
 use taskcell_worker::page;
 
 use crate::delivery::{Block, Logged};
-use crate::dispatcher::{Dispatcher, Failure, watch};
+use crate::dispatcher::{Dispatcher, Failure};
 use crate::error::TaskError;
 use crate::link::Link;
+use crate::turn::watch;
 
 impl Dispatcher {
     /// Hands ends of the API's tasks to those who wait for them.

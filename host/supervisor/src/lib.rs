@@ -56,6 +56,7 @@ mod pulse;
 mod sink;
 mod source;
 mod status;
+mod turn;
 mod written;
 
 pub use command::{Command, CommandEnd, CommandFuture, CommandMap};

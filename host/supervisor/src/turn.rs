@@ -1,0 +1,174 @@
+//! One turn of the dispatcher: wait, read, tell the broker, carry out what it wants, write.
+//!
+//! Before it sleeps it looks for calls in shared memory ([`crate::listener`]); what it finds there, and what sockets bring, is a turn alike.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use taskcell_broker as broker;
+use taskcell_wire::WorkerId;
+use taskcell_worker::page;
+
+use crate::dispatcher::{Dispatcher, WAKE};
+use crate::inbound;
+use crate::link::{Link, Received};
+use crate::written::Capture;
+
+/// Reads of one worker before the others have their turn.
+const READS: usize = 4;
+/// Sockets that one wait reports; the rest wait for the next turn.
+const EVENTS: usize = 32;
+
+impl Dispatcher {
+    /// Waits until something happens, at most `wait`, and handles it. Whether the eventfd rang.
+    pub(crate) fn turn(&mut self, wait: Option<Duration>) -> bool {
+        let mut calls = self.listener.look(&self.links);
+        let rang = if calls.is_empty() {
+            let slept = self.sleep(wait, &mut calls);
+            // An interrupted wait, as by a stop of this process, is a turn in which nothing happened: before any moment counts as passed, what
+            // has arrived meanwhile is read.
+            let Some(rang) = slept else { return false };
+            rang
+        } else {
+            false
+        };
+        for id in calls {
+            self.call_laid(id);
+        }
+        if self.looks.is_due() {
+            self.look();
+        }
+        if self.broker.next_tick().is_some_and(|at| at <= self.now()) {
+            self.broker.tick(self.now());
+        }
+        self.carry_out();
+        rang
+    }
+
+    /// Waits for sockets, unless a call lies in shared memory, and handles what is ready. Whether the eventfd rang; `None` if the wait was
+    /// interrupted.
+    fn sleep(&mut self, wait: Option<Duration>, calls: &mut Vec<WorkerId>) -> Option<bool> {
+        let due = self.broker.next_tick().map(|at| Duration::from_nanos(at.since(self.now()).0));
+        let look = (!self.links.is_empty()).then(|| self.looks.wait());
+        *calls = self.listener.sleep(&self.links);
+        let wait = if calls.is_empty() { [wait, due, look].into_iter().flatten().min() } else { Some(Duration::ZERO) };
+        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS];
+        let waited = epoll::wait(&self.epoll, &mut events[..], wait.map(timespec).as_ref());
+        self.clock.waited(wait);
+        self.listener.wake(&self.links);
+        let count = waited.ok()?;
+        let mut rang = false;
+        for event in events.iter().take(count) {
+            match event.data.u64() {
+                WAKE => rang = true,
+                id => self.socket_ready(WorkerId(id), event.flags),
+            }
+        }
+        Some(rang)
+    }
+
+    /// Handles a call that lies in shared memory.
+    fn call_laid(&mut self, id: WorkerId) {
+        let Some(mut link) = self.links.remove(&id) else { return };
+        match inbound::laid(self, id, &mut link) {
+            Ok(()) => {
+                self.links.insert(id, link);
+                self.perform();
+                // One that was answered looks no longer.
+                if !self.listener.is_patient()
+                    && let Some(link) = self.links.get_mut(&id)
+                {
+                    link.answer_by_socket();
+                }
+            }
+            Err(violation) => self.violated(id, link, violation),
+        }
+    }
+
+    /// A worker broke the protocol. Its socket's end is its end.
+    fn violated(&mut self, id: WorkerId, mut link: Link, violation: broker::Violation) {
+        link.kill(format!("because {violation}"));
+        self.broker.violated(self.now(), id, violation);
+        self.end(id, link);
+    }
+
+    /// Kills workers that have a task and stand still.
+    fn look(&mut self) {
+        for (id, link) in &mut self.links {
+            let at_work = link.ready && self.broker.is_at_work(*id);
+            if link.pulse.look(at_work, page::beats(&link.memory)) {
+                link.kill("because it stood still with a task to run; was it stopped?".into());
+            }
+        }
+    }
+
+    fn socket_ready(&mut self, id: WorkerId, flags: EventFlags) {
+        let Some(mut link) = self.links.remove(&id) else { return };
+        if flags.contains(EventFlags::OUT) {
+            link.send();
+            if !link.is_full() {
+                watch(&self.epoll, &link, id, false, false);
+            }
+        }
+        let mut ended = false;
+        if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::RDHUP | EventFlags::ERR) {
+            for _ in 0..READS {
+                let received = link.receive();
+                match received {
+                    Received::Nothing => break,
+                    Received::End => {
+                        ended = true;
+                        break;
+                    }
+                    Received::Bytes | Received::Last => {}
+                }
+                // An honest worker laid a call before it sent what was just received. One that lies there loses what it runs now, and not
+                // what it answered before.
+                let laid = inbound::laid(self, id, &mut link);
+                let handled = inbound::frames(self, id, &mut link).and(laid);
+                if let Err(violation) = handled {
+                    self.violated(id, link, violation);
+                    return self.carry_out();
+                }
+                if received == Received::Last {
+                    break;
+                }
+            }
+        }
+        if ended {
+            self.end(id, link);
+        } else {
+            self.links.insert(id, link);
+        }
+        self.carry_out();
+    }
+
+    /// A worker is gone, or about to be: its process is reaped here.
+    fn end(&mut self, id: WorkerId, mut link: Link) {
+        let _ = epoll::delete(&self.epoll, link.socket());
+        self.listener.gone(id);
+        let (pid, running, wanting) = (link.pid(), page::running(&link.memory), link.wanting);
+        self.last_written = link.capture.take().map(Capture::left);
+        let death = link.end();
+        if wanting {
+            self.broker.could_not_start(self.now(), id, &death);
+        } else {
+            self.broker.worker_gone(self.now(), id, pid, death, running);
+        }
+    }
+}
+
+/// Has epoll tell of a worker's socket; `new` if it does not yet.
+pub(crate) fn watch(epoll: &OwnedFd, link: &Link, id: WorkerId, writable: bool, new: bool) {
+    let flags = if writable { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
+    let data = EventData::new_u64(id.0);
+    let socket = link.socket();
+    // These fail for want of kernel memory only; the worker then looks stuck and its task runs into its time.
+    let _ = if new { epoll::add(epoll, socket, data, flags) } else { epoll::modify(epoll, socket, data, flags) };
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec { tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(duration.subsec_nanos()) }
+}
