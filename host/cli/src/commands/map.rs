@@ -80,7 +80,7 @@ impl Map {
         component.check_imports()?;
 
         let output = self.map.guest_output.unwrap_or(if self.map.records { GuestOutput::Record } else { GuestOutput::Inherit });
-        let captures = Captures::new(output, self.run.max_log, progress.clone());
+        let captures = Captures::new(output, self.run.limits.max_log, progress.clone());
         let modules = open_modules(&self.run, &progress)?;
         // What this process needs for itself it takes before its workers take what is left: threads, descriptors.
         let interrupt = Interrupt::listen()?;
@@ -154,8 +154,9 @@ impl Map {
             .workers(most.map_or(wanted, |most| most.min(wanted)))
             .isolation(self.run.isolation.into())
             .strictness(self.run.sandbox.into())
-            .timeout(self.run.timeout)
-            .grace(self.run.grace)
+            .timeout(self.run.limits.timeout)
+            .grace(self.run.limits.grace)
+            .job_limits(self.run.limits.job_limits())
             .retries(budget)
             .listed(&format!("map {} {}", component.name(), self.export))
             .env(self.run.env.clone())
