@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use taskcell::{DirGrant, Isolation, Limits, Strictness};
+use taskcell::{DirGrant, Isolation, JobLimits, Limits, Strictness};
 
 use crate::commands::{call, compile, doctor, inspect, map, new, ps, run};
 use crate::error::CliError;
@@ -56,10 +56,10 @@ impl Command {
     }
 }
 
-/// Options of every command that runs tasks.
+/// What tasks may use. Each has a default, and a task that reaches one ends with an error that names it.
 #[derive(Debug, ClapArgs)]
-#[command(next_help_heading = "Limits and the sandbox")]
-pub(crate) struct RunArgs {
+#[command(next_help_heading = "Limits")]
+pub(crate) struct LimitArgs {
     /// Memory of one guest instance [k, M, G]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "256M")]
     pub(crate) memory: u64,
@@ -80,7 +80,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "512k")]
     pub(crate) stack: u64,
 
-    /// Longest input, in bytes of its text
+    /// Longest input, in bytes of its text, and longest message
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "16M")]
     pub(crate) max_message: u64,
 
@@ -88,9 +88,107 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "16M")]
     pub(crate) max_result: u64,
 
-    /// What one task may print; the rest is cut, with a mark
+    /// What one task may print, and what it may log; the rest is cut, with a mark
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "1M")]
     pub(crate) max_log: u64,
+
+    /// Elements of one table of a guest
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, hide_short_help = true)]
+    pub(crate) max_table: u64,
+
+    /// Core instances, memories and tables of one guest instance, each
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1000), hide_short_help = true)]
+    pub(crate) max_instances: u32,
+
+    /// Handles that a guest may hold
+    #[arg(long, value_name = "N", default_value_t = 1024, hide_short_help = true)]
+    pub(crate) max_handles: u32,
+
+    /// Bytes that a guest may hand to the host in one call
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "64M", hide_short_help = true)]
+    pub(crate) max_host_call: u64,
+
+    /// Random bytes that a guest may ask for in one call
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "64k", hide_short_help = true)]
+    pub(crate) max_random: u64,
+
+    /// Worker processes of the whole job, those that tasks start included
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536), hide_short_help = true)]
+    pub(crate) max_processes: u32,
+
+    /// How deep tasks may start tasks
+    #[arg(long, value_name = "N", default_value_t = 16, hide_short_help = true)]
+    pub(crate) max_depth: u32,
+
+    /// Pools that tasks made, at a time
+    #[arg(long, value_name = "N", default_value_t = 64, hide_short_help = true)]
+    pub(crate) max_pools: u32,
+
+    /// Queues, pipes, maps, locks and the like of the whole job
+    #[arg(long, value_name = "N", default_value_t = 65_536, hide_short_help = true)]
+    pub(crate) max_objects: u32,
+
+    /// Bytes in all queues, pipes, maps and waiting tasks of the whole job
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "1G", hide_short_help = true)]
+    pub(crate) max_shared: u64,
+
+    /// Messages of one queue
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, hide_short_help = true)]
+    pub(crate) max_queue_items: u32,
+
+    /// Bytes of messages of one queue
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "256M", hide_short_help = true)]
+    pub(crate) max_queue_bytes: u64,
+
+    /// Keys of one map
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, hide_short_help = true)]
+    pub(crate) max_map_keys: u32,
+
+    /// Bytes of keys and values of one map
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "256M", hide_short_help = true)]
+    pub(crate) max_map_bytes: u64,
+}
+
+impl LimitArgs {
+    /// What one task may use.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            memory_bytes: self.memory,
+            fuel: self.fuel,
+            stack_bytes: self.stack,
+            message_bytes: self.max_message,
+            result_bytes: self.max_result,
+            log_bytes: self.max_log,
+            table_elements: self.max_table,
+            instances: self.max_instances,
+            handles: self.max_handles,
+            host_call_bytes: self.max_host_call,
+            random_bytes: self.max_random,
+        }
+    }
+
+    /// What all tasks may use together.
+    pub(crate) fn job_limits(&self) -> JobLimits {
+        JobLimits {
+            processes: self.max_processes,
+            depth: self.max_depth,
+            pools: self.max_pools,
+            objects: self.max_objects,
+            shared_bytes: self.max_shared,
+            queue_items: self.max_queue_items,
+            queue_bytes: self.max_queue_bytes,
+            map_keys: self.max_map_keys,
+            map_bytes: self.max_map_bytes,
+        }
+    }
+}
+
+/// Options of every command that runs tasks.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Sandbox")]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 
     /// Environment variable for the guest, which sees no other; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = units::variable)]
@@ -103,26 +201,6 @@ pub(crate) struct RunArgs {
     /// Another component, whose exports tasks may start as NAME/EXPORT; it gets no directories and no environment; may be repeated
     #[arg(long, value_name = "NAME=PATH", value_parser = units::module)]
     pub(crate) module: Vec<(String, PathBuf)>,
-
-    /// Elements of one table of a guest
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
-    pub(crate) max_table: u64,
-
-    /// Core instances, memories and tables of one guest instance, each
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) max_instances: u32,
-
-    /// Handles that a guest may hold
-    #[arg(long, value_name = "N", default_value_t = 1024)]
-    pub(crate) max_handles: u32,
-
-    /// Bytes that a guest may hand to the host in one call
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "64M")]
-    pub(crate) max_host_call: u64,
-
-    /// Random bytes that a guest may ask for in one call
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes, default_value = "64k")]
-    pub(crate) max_random: u64,
 
     /// What to do when a required layer of the sandbox is missing: refuse, or go on with what there is
     #[arg(long, value_enum, default_value_t = Sandbox::Required)]
@@ -139,24 +217,6 @@ pub(crate) struct RunArgs {
     /// No progress on the terminal
     #[arg(long, short)]
     pub(crate) quiet: bool,
-}
-
-impl RunArgs {
-    pub(crate) fn limits(&self) -> Limits {
-        Limits {
-            memory_bytes: self.memory,
-            fuel: self.fuel,
-            stack_bytes: self.stack,
-            message_bytes: self.max_message,
-            result_bytes: self.max_result,
-            log_bytes: self.max_log,
-            table_elements: self.max_table,
-            instances: self.max_instances,
-            handles: self.max_handles,
-            host_call_bytes: self.max_host_call,
-            random_bytes: self.max_random,
-        }
-    }
 }
 
 /// How to group and end many tasks.
@@ -306,6 +366,18 @@ pub(crate) enum GuestOutput {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, Parser)]
+    struct OfLimits {
+        #[command(flatten)]
+        limits: LimitArgs,
+    }
+
+    #[test]
+    fn the_defaults_are_the_librarys() {
+        let of = OfLimits::parse_from(["limits"]).limits;
+        assert_eq!((of.limits(), of.job_limits()), (Limits::default(), JobLimits::default()));
+    }
 
     #[test]
     fn the_command_line_is_sound() {

@@ -30,7 +30,7 @@ fn open(path: &Path, limits: Limits, strictness: Strictness, cache: bool, progre
 
 /// The same, with the options of a command that runs tasks.
 fn open_to_run(path: &Path, run: &RunArgs, progress: &Progress) -> Result<Component, CliError> {
-    open(path, run.limits(), run.sandbox.into(), !run.no_cache, progress)
+    open(path, run.limits.limits(), run.sandbox.into(), !run.no_cache, progress)
 }
 
 /// The components of `--module`, by name.

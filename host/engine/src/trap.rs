@@ -86,6 +86,7 @@ fn limit_of(trap: Option<Trap>, text: &str) -> Option<Limit> {
         ("resource table has no free keys", Limit::Handles),
         ("store handle limit exceeded", Limit::Handles),
         ("memory minimum size", Limit::Memory),
+        ("requested len", Limit::Random),
     ]
     .into_iter()
     .find(|(words, _)| text.contains(words))

@@ -26,6 +26,7 @@ use crate::delivery::{Block, OnDeadlocked, OnLogged, OnPrinted};
 use crate::effects::check_input;
 use crate::error::{Error, TaskError};
 use crate::input::Wants;
+use crate::job_limits::JobLimits;
 use crate::link::Link;
 use crate::listener::Listener;
 use crate::pulse::Looks;
@@ -51,6 +52,7 @@ pub(crate) struct DispatcherOptions {
     /// What tasks of the first component may see.
     pub(crate) grants: Grants,
     pub(crate) strictness: Strictness,
+    pub(crate) job_limits: JobLimits,
     /// The first pool.
     pub(crate) spec: broker::WorkerSpec,
     pub(crate) pool: broker::PoolOptions,
@@ -122,8 +124,8 @@ impl Dispatcher {
             check_arguments: values::check_arguments,
             check_input,
             cpus: crate::pool::cpu_count().get(),
-            limits: broker::HostLimits { handles: limits.handles, log_bytes: limits.log_bytes, ..broker::HostLimits::default() },
-            quotas: broker::Quotas { message_bytes: limits.message_bytes, ..broker::Quotas::default() },
+            limits: options.job_limits.together(&limits),
+            quotas: options.job_limits.per_object(&limits),
             grace: options.pool.grace,
             is_program: options.spec.program,
             on_deadlock: if options.deadlocked.is_some() { broker::OnDeadlock::Warn } else { broker::OnDeadlock::Fail },

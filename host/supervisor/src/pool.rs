@@ -17,6 +17,7 @@ use crate::dispatcher::{Dispatcher, DispatcherOptions};
 use crate::error::Error;
 use crate::future::{Future, bytes, from_json};
 use crate::host::Host;
+use crate::job_limits::JobLimits;
 use crate::map::{Map, Values};
 use crate::mapping::{Mapping, MappingOptions, Source};
 use crate::status::TaskStatus;
@@ -33,6 +34,7 @@ pub struct PoolBuilder {
     workers: Option<NonZeroU32>,
     isolation: Isolation,
     strictness: Strictness,
+    job_limits: JobLimits,
     timeout: Option<Duration>,
     queue_timeout: Option<Duration>,
     budget: RetryBudget,
@@ -74,6 +76,14 @@ impl PoolBuilder {
     #[must_use]
     pub fn strictness(mut self, strictness: Strictness) -> Self {
         self.strictness = strictness;
+        self
+    }
+
+    /// What its tasks may have together. What each may have alone is
+    /// [`ComponentOptions::limits`](crate::ComponentOptions::limits).
+    #[must_use]
+    pub fn job_limits(mut self, limits: JobLimits) -> Self {
+        self.job_limits = limits;
         self
     }
 
@@ -150,6 +160,7 @@ impl PoolBuilder {
             modules: self.modules,
             grants: self.grants,
             strictness: self.strictness,
+            job_limits: self.job_limits,
             spec: broker::WorkerSpec { module: ModuleId(0), isolation: self.isolation, memory_bytes: None, program: false },
             pool: broker::PoolOptions {
                 budget: self.budget,
@@ -198,6 +209,7 @@ impl Pool {
             workers: None,
             isolation: Isolation::default(),
             strictness: Strictness::Required,
+            job_limits: JobLimits::default(),
             timeout: None,
             queue_timeout: None,
             budget: RetryBudget::default(),

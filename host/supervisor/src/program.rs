@@ -19,6 +19,7 @@ use crate::error::{Error, TaskError};
 use crate::future::Future;
 use crate::host::Host;
 use crate::input::input;
+use crate::job_limits::JobLimits;
 use crate::mapping::Bell;
 use crate::pool::{GRACE, duration};
 use crate::status::TaskStatus;
@@ -30,6 +31,7 @@ pub struct ProgramBuilder {
     modules: Vec<(String, Component)>,
     grants: Grants,
     strictness: Strictness,
+    job_limits: JobLimits,
     timeout: Option<Duration>,
     grace: Duration,
     title: Option<String>,
@@ -79,6 +81,14 @@ impl ProgramBuilder {
     #[must_use]
     pub fn strictness(mut self, strictness: Strictness) -> Self {
         self.strictness = strictness;
+        self
+    }
+
+    /// What the program and its tasks may have together. What each may have alone is
+    /// [`ComponentOptions::limits`](crate::ComponentOptions::limits).
+    #[must_use]
+    pub fn job_limits(mut self, limits: JobLimits) -> Self {
+        self.job_limits = limits;
         self
     }
 
@@ -149,6 +159,7 @@ impl ProgramBuilder {
             modules: self.modules,
             grants: self.grants,
             strictness: self.strictness,
+            job_limits: self.job_limits,
             spec: broker::WorkerSpec { module: ModuleId(0), isolation: Isolation::Fresh, memory_bytes: None, program: true },
             pool: broker::PoolOptions { grace: duration(self.grace), ..broker::PoolOptions::new(1) },
             printed: self.printed,
@@ -183,6 +194,7 @@ impl Program {
             modules: Vec::new(),
             grants: Grants { args, ..Grants::default() },
             strictness: Strictness::Required,
+            job_limits: JobLimits::default(),
             timeout: None,
             grace: GRACE,
             title: None,

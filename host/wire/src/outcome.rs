@@ -57,6 +57,8 @@ pub enum Limit {
     Message,
     /// `Limits::result_bytes`.
     Result,
+    /// `Limits::random_bytes`.
+    Random,
 }
 
 impl Limit {
@@ -73,6 +75,7 @@ impl Limit {
             Self::Handles => "handles",
             Self::Message => "message",
             Self::Result => "result",
+            Self::Random => "random",
         }
     }
 }

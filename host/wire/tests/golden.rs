@@ -124,6 +124,7 @@ fn no_variant_is_forgotten() {
         Limit::Handles => 6,
         Limit::Message => 7,
         Limit::Result => 8,
+        Limit::Random => 9,
     };
     fn numbers(numbers: impl Iterator<Item = usize>) -> Vec<usize> {
         let mut numbers: Vec<usize> = numbers.collect();
@@ -137,5 +138,5 @@ fn no_variant_is_forgotten() {
     assert_eq!(numbers(samples::to_compiler().iter().map(|(_, m)| to_compiler(m))), [0, 1]);
     assert_eq!(numbers(samples::from_compiler().iter().map(|(_, m)| from_compiler(m))), [0, 1, 2]);
     assert_eq!(numbers(samples::TRAPS.iter().map(trap)), [0, 1, 2, 3, 4, 5]);
-    assert_eq!(numbers(samples::LIMITS.iter().map(limit)), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(numbers(samples::LIMITS.iter().map(limit)), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 }

@@ -262,7 +262,7 @@ impl Hostile<'_> {
             }
             5 | 6 => QueueCall::Get { timeout },
             7 => QueueCall::GetMany { limit: self.script.below(4), timeout },
-            8 | 9 => QueueCall::Receive { lease: self.script.number() * 1_000_000 % (1 << 40), timeout },
+            8 | 9 => QueueCall::Receive { lease: self.script.number().wrapping_mul(1_000_000) % (1 << 40), timeout },
             10 => QueueCall::Ack { lease: LeaseId(self.script.number()) },
             11 => QueueCall::Nack { lease: LeaseId(self.script.number()), delay: self.script.number() },
             12 => QueueCall::Extend { lease: LeaseId(self.script.number()), by: self.script.number() },

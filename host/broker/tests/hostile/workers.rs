@@ -181,7 +181,7 @@ impl Hostile<'_> {
     pub(super) fn time(&mut self) {
         // Who waits for 500 years waits for ever.
         let next = self.host.broker.next_tick().filter(|next| next.0 < 1 << 62 && self.script.once_in(2));
-        let to = next.unwrap_or_else(|| self.host.now.plus(Duration(self.script.number() * 500_000 % (1 << 40))));
+        let to = next.unwrap_or_else(|| self.host.now.plus(Duration(self.script.number().wrapping_mul(500_000) % (1 << 40))));
         self.host.now = to.max(self.host.now);
         self.host.broker.tick(self.host.now);
         self.host.settle();

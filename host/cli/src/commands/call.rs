@@ -71,13 +71,14 @@ impl Call {
         };
         component.check_runnable(task)?;
 
-        let captures = Captures::new(self.guest_output, self.run.max_log, progress.clone());
+        let captures = Captures::new(self.guest_output, self.run.limits.max_log, progress.clone());
         let mut builder = Pool::builder(&component)
             .workers(NonZeroU32::MIN)
             .isolation(self.run.isolation.into())
             .strictness(self.run.sandbox.into())
-            .timeout(self.run.timeout)
-            .grace(self.run.grace)
+            .timeout(self.run.limits.timeout)
+            .grace(self.run.limits.grace)
+            .job_limits(self.run.limits.job_limits())
             .listed(&format!("call {}", component.name()))
             .env(self.run.env.clone())
             .dirs(self.run.dir.clone());

@@ -82,7 +82,7 @@ impl Map {
         component.check_imports()?;
 
         let printing = self.map.guest_output.unwrap_or(if self.map.records { GuestOutput::Record } else { GuestOutput::Inherit });
-        let captures = Captures::new(printing, self.run.max_log, progress.clone());
+        let captures = Captures::new(printing, self.run.limits.max_log, progress.clone());
         let modules = open_modules(&self.run, &progress)?;
         // What this process needs for itself it takes before its workers take what is left: threads, descriptors.
         let interrupt = Interrupt::listen()?;
@@ -194,9 +194,10 @@ impl Map {
             .workers(most.map_or(wanted, |most| most.min(wanted)))
             .isolation(self.run.isolation.into())
             .strictness(self.run.sandbox.into())
-            .timeout(self.run.timeout)
+            .timeout(self.run.limits.timeout)
             .queue_timeout(self.map.queue_timeout)
-            .grace(self.run.grace)
+            .grace(self.run.limits.grace)
+            .job_limits(self.run.limits.job_limits())
             .retries(budget)
             .listed(&format!("map {} {}", component.name(), self.export.as_deref().unwrap_or("--command")))
             .env(self.run.env.clone())

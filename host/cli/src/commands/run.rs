@@ -82,8 +82,9 @@ impl Run {
             .env(self.run.env.clone())
             .dirs(self.run.dir.clone())
             .strictness(self.run.sandbox.into())
-            .timeout(self.run.timeout)
-            .grace(self.run.grace)
+            .timeout(self.run.limits.timeout)
+            .grace(self.run.limits.grace)
+            .job_limits(self.run.limits.job_limits())
             .listed(&format!("run {}", component.name()))
             .stdin(io::stdin());
         for (name, module) in open_modules(&self.run, &progress)? {

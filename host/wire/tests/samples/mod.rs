@@ -82,7 +82,7 @@ pub(crate) fn items() -> (Vec<u8>, u32) {
 pub(crate) const TRAPS: [TrapKind; 6] =
     [TrapKind::Unreachable, TrapKind::MemoryOutOfBounds, TrapKind::Table, TrapKind::Arithmetic, TrapKind::Abi, TrapKind::Other];
 
-pub(crate) const LIMITS: [Limit; 9] = [
+pub(crate) const LIMITS: [Limit; 10] = [
     Limit::Memory,
     Limit::Table,
     Limit::Instances,
@@ -92,6 +92,7 @@ pub(crate) const LIMITS: [Limit; 9] = [
     Limit::Handles,
     Limit::Message,
     Limit::Result,
+    Limit::Random,
 ];
 
 /// Outcomes as they travel: every way to end, every trap, every limit.

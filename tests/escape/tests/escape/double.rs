@@ -2,21 +2,23 @@
 //!
 //! It computes `fib` natively and honestly, as a worker would with `fib.wat`. Its environment is empty and its arguments are a worker's,
 //! so what else it is to do stands in what a worker is given: in the environment of the *guest* ([`early`]), and in the inputs, where
-//! large numbers are orders ([`CALL`], [`LIE`], [`ACT`], [`FLOOD`]).
+//! large numbers are orders ([`CALL`], [`LIE`], [`ACT`], [`FLOOD`], [`ASK`], [`ALONE`]).
 
+use std::collections::VecDeque;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use taskcell_sandbox::{Policy, Role, SharedMemory, Strictness, Unconfined, take_inherited};
+use taskcell_wire::call::{Batch, Call, CallError, CallId, Reply, RunArgument, TaskValue, Tell};
 use taskcell_wire::{
-    Boot, ChunkId, FrameBuffer, FromWorker, ItemReader, Outcome, OutcomeWriter, PROTOCOL_VERSION, Ready, Run, ToWorker, codec,
-    encode, limits,
+    Boot, ChunkId, Encoding, FrameBuffer, FromWorker, ItemReader, Outcome, OutcomeWriter, PROTOCOL_VERSION, Ready, Run, ToWorker,
+    codec, encode, limits,
 };
-use taskcell_worker::{INHERITED, page};
+use taskcell_worker::{INHERITED, mailbox, page};
 
 use crate::lies::Then;
-use crate::{acts, calls, early, floods, leave, lies};
+use crate::{acts, broker_calls, calls, early, floods, leave, lies};
 
 /// Inputs from here on: make the forbidden system call of this index.
 pub(crate) const CALL: u32 = 1000;
@@ -26,6 +28,10 @@ pub(crate) const LIE: u32 = 2000;
 pub(crate) const ACT: u32 = 3000;
 /// Flood the supervisor, in the manner of this index.
 pub(crate) const FLOOD: u32 = 4000;
+/// Make the calls on the broker of this index.
+pub(crate) const ASK: u32 = 5000;
+/// The same for what has a case of its own.
+pub(crate) const ALONE: u32 = 6000;
 
 /// What an order is answered with where an answer is given.
 pub(crate) const ANSWER: u64 = 7;
@@ -48,7 +54,15 @@ pub(crate) struct Double {
     /// The last frame of results that was sent for an earlier chunk, and for this one.
     pub(crate) former: Vec<u8>,
     pub(crate) latest: Vec<u8>,
+    /// Work that came while it waited for an answer.
+    kept: VecDeque<Vec<u8>>,
+    /// What of which chunk is its own since its call waits.
+    recalled: Option<(ChunkId, u32)>,
+    next_call: u64,
 }
+
+/// The answer to a call. Answers live as long as the double, which is not long.
+pub(crate) type Answer = Result<Reply<'static>, CallError>;
 
 /// The task at which the double misbehaves.
 pub(crate) struct Place {
@@ -72,6 +86,9 @@ pub(crate) fn main() -> ! {
         cap: limits::BOOT_FRAME,
         former: Vec::new(),
         latest: Vec::new(),
+        kept: VecDeque::new(),
+        recalled: None,
+        next_call: 1,
     };
     let boot = double.read_boot();
     early::play(&mut double, &boot);
@@ -153,20 +170,87 @@ impl Double {
         }
     }
 
+    fn next_frame(&mut self) -> Vec<u8> {
+        loop {
+            if let Some(frame) = self.buffer.next_frame().unwrap() {
+                return frame.to_vec();
+            }
+            self.receive();
+        }
+    }
+
     /// Answers until the end.
     pub(crate) fn serve(&mut self) -> ! {
         loop {
             // The frame is copied: an order may want to use the buffer's owner.
-            while let Some(frame) = self.buffer.next_frame().unwrap().map(<[u8]>::to_vec) {
-                match codec::decode(&frame).unwrap() {
-                    ToWorker::Run(run) => self.run(&run),
-                    ToWorker::Shutdown => leave(0),
-                    // It asks for nothing here, and so is answered nothing.
-                    ToWorker::Reply(..) | ToWorker::Recall(..) | ToWorker::Laid(..) => panic!("an answer without a call"),
-                    ToWorker::Boot(_) => panic!("Boot comes once"),
-                }
+            let frame = self.kept.pop_front().unwrap_or_else(|| self.next_frame());
+            match codec::decode(&frame).unwrap() {
+                ToWorker::Run(run) => self.run(&run),
+                ToWorker::Shutdown => leave(0),
+                // Whoever asks reads the answer.
+                ToWorker::Reply(..) | ToWorker::Recall(..) | ToWorker::Laid(..) => panic!("an answer without a call"),
+                ToWorker::Boot(_) => panic!("Boot comes once"),
             }
-            self.receive();
+        }
+    }
+
+    /// Makes a call and waits for its answer, as a worker does.
+    pub(crate) fn call(&mut self, call: Call<'_>) -> Answer {
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        self.ask(id, call);
+        self.answer_to(id)
+    }
+
+    /// Makes a call under a number of its choice.
+    pub(crate) fn ask(&self, id: CallId, call: Call<'_>) {
+        self.send(&frame(&FromWorker::Call(id, call)));
+    }
+
+    pub(crate) fn tell(&self, tell: Tell<'_>) {
+        self.send(&frame(&FromWorker::Tell(tell)));
+    }
+
+    /// Reads until the answer; an answer to anything else is a fault.
+    pub(crate) fn answer_to(&mut self, id: CallId) -> Answer {
+        loop {
+            if let Some((to, answer)) = self.heard() {
+                assert_eq!(to, id, "the answer to another call");
+                return answer;
+            }
+        }
+    }
+
+    /// Waits until what stands behind its task is taken back, since its call waits.
+    pub(crate) fn wait_for_recall(&mut self) {
+        while self.recalled.is_none() {
+            assert!(self.heard().is_none(), "an answer to what should wait");
+        }
+    }
+
+    /// The next frame, if it is an answer; work is kept.
+    fn heard(&mut self) -> Option<(CallId, Answer)> {
+        let frame = self.next_frame();
+        if matches!(codec::decode(&frame).unwrap(), ToWorker::Run(_)) {
+            self.kept.push_back(frame);
+            return None;
+        }
+        match codec::decode(frame.leak()).unwrap() {
+            ToWorker::Reply(to, answer) => Some((to, answer)),
+            ToWorker::Recall(chunk, keep) => {
+                self.recalled = Some((chunk, keep));
+                self.kept.clear();
+                None
+            }
+            ToWorker::Laid(to, length) => {
+                let laid = mailbox::read_answer(&self.page, length, &mut Vec::new()).to_vec();
+                let (message, _) = codec::first_frame(laid.leak()).unwrap();
+                let ToWorker::Reply(of, answer) = codec::decode(message).unwrap() else { panic!("no answer lies there") };
+                assert_eq!(of, to);
+                Some((to, answer))
+            }
+            ToWorker::Run(_) | ToWorker::Boot(_) => panic!("it was looked at above, or comes once"),
+            ToWorker::Shutdown => leave(0),
         }
     }
 
@@ -175,8 +259,12 @@ impl Double {
         let (chunk, count) = (run.chunk, run.count);
         let mut first = 0;
         let mut outcomes = OutcomeWriter::default();
+        self.recalled = None;
         for (place, item) in (0..).zip(ItemReader::new(run.items)) {
-            let number: u32 = serde_json::from_slice(item.unwrap()).unwrap();
+            if self.recalled.is_some_and(|(of, keep)| of == chunk && place >= keep) {
+                break;
+            }
+            let number = number_of(run.input, item.unwrap());
             if number >= CALL {
                 // What the supervisor believes of the tasks before is settled first.
                 self.flush(chunk, first, &mut outcomes);
@@ -200,7 +288,9 @@ impl Double {
             CALL..LIE => Then::Answer(calls::make(index(CALL))),
             LIE..ACT => lies::tell(self, index(LIE), place),
             ACT..FLOOD => Then::Answer(acts::carry_out(self, index(ACT))),
-            FLOOD.. => floods::play(self, index(FLOOD), place),
+            FLOOD..ASK => floods::play(self, index(FLOOD), place),
+            ASK..ALONE => broker_calls::ask(self, index(ASK), place),
+            ALONE.. => broker_calls::ask_alone(self, index(ALONE), place),
         }
     }
 
@@ -210,6 +300,17 @@ impl Double {
             self.send(&self.latest);
             outcomes.clear(0);
         }
+    }
+}
+
+/// The one argument of a task.
+fn number_of(encoding: Encoding, item: &[u8]) -> u32 {
+    match encoding {
+        Encoding::Json | Encoding::Bytes | Encoding::Command => serde_json::from_slice(item).unwrap(),
+        Encoding::Arguments => match codec::decode::<Batch<RunArgument<'_>>>(item).unwrap().0.as_slice() {
+            [RunArgument::Value(TaskValue::Json(json))] => serde_json::from_slice(json).unwrap(),
+            other => panic!("{other:?}"),
+        },
     }
 }
 

@@ -27,7 +27,8 @@ pub(crate) fn cases() -> Vec<Case> {
     lies.chain(early).chain(rest).collect()
 }
 
-fn costs_its_own_task(end: End, lie: u32) {
+/// A map with one order in it: the order's task ends so, and all others as if nothing were.
+pub(crate) fn costs_its_own_task(end: End, lie: u32) {
     let pool = if matches!(end, End::TimedOut) { impatient() } else { honest() };
     let before = pool.worker_pids();
     let inputs = inputs(lie);

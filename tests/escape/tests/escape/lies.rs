@@ -281,7 +281,7 @@ pub(crate) fn printed(chunk: ChunkId, task: u32, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Any bytes, with a right length before them.
-fn framed(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(bytes: &[u8]) -> Vec<u8> {
     [&u32::try_from(bytes.len()).unwrap().to_le_bytes(), bytes].concat()
 }
 

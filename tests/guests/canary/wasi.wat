@@ -1,0 +1,48 @@
+;; A WASI p1 program that prints a letter for each thing that it can reach: e a variable of its environment, a an argument beside its name,
+;; i input, and for each descriptor from 3 to 66: f that it is there, d that it is a granted directory, c that a file named canary
+;; opens in it, o that a file outside of it does.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $fdstat (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_prestat_get" (func $prestat (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 512) "/proc/self/environ")
+  (data (i32.const 544) "../../../../../../proc/self/environ")
+  (data (i32.const 600) "canary")
+  (func $say (param $letter i32)
+    (i32.store8 (i32.const 16) (local.get $letter))
+    (i32.store (i32.const 0) (i32.const 16))
+    (i32.store (i32.const 4) (i32.const 1))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+  (func $opens (param $fd i32) (param $path i32) (param $length i32) (result i32)
+    (i32.eqz (call $path_open (local.get $fd) (i32.const 0) (local.get $path) (local.get $length)
+      (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 32))))
+  (func (export "_start")
+    (local $fd i32)
+    (drop (call $environ (i32.const 32) (i32.const 36)))
+    (if (i32.load (i32.const 32)) (then (call $say (i32.const 0x65))))
+    (drop (call $args (i32.const 32) (i32.const 36)))
+    (if (i32.gt_u (i32.load (i32.const 32)) (i32.const 1)) (then (call $say (i32.const 0x61))))
+    (i32.store (i32.const 0) (i32.const 1024))
+    (i32.store (i32.const 4) (i32.const 4096))
+    (i32.store (i32.const 8) (i32.const 0))
+    (if (i32.eqz (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (then (if (i32.load (i32.const 8)) (then (call $say (i32.const 0x69))))))
+    (local.set $fd (i32.const 3))
+    (loop $next
+      (if (i32.eqz (call $fdstat (local.get $fd) (i32.const 64))) (then (call $say (i32.const 0x66))))
+      (if (i32.eqz (call $prestat (local.get $fd) (i32.const 64)))
+        (then
+          (call $say (i32.const 0x64))
+          (if (call $opens (local.get $fd) (i32.const 600) (i32.const 6)) (then (call $say (i32.const 0x63))))))
+      (if (i32.or
+            (call $opens (local.get $fd) (i32.const 512) (i32.const 18))
+            (call $opens (local.get $fd) (i32.const 544) (i32.const 35)))
+        (then (call $say (i32.const 0x6f))))
+      (local.set $fd (i32.add (local.get $fd) (i32.const 1)))
+      (br_if $next (i32.le_u (local.get $fd) (i32.const 66))))))
