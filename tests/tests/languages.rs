@@ -6,7 +6,7 @@
 
 #![allow(clippy::print_stderr, reason = "who reads the tests' output has to see what was not tested")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -286,7 +286,7 @@ fn an_instance_can_be_used_again_in_every_language() {
 
 #[test]
 fn a_program_in_every_language_says_the_same() {
-    for guest in others("pipeline") {
+    for guest in guests("pipeline") {
         let ended = taskcell!().args(["run", "-q"]).arg(&guest).run().well();
         let expected = ["produced: 100", "consumed: 100 and 100", "sum of squares: 338350", "pool: 1 4 9 16 25"];
         assert_eq!(ended.lines(), expected, "{}", guest.display());
@@ -295,13 +295,13 @@ fn a_program_in_every_language_says_the_same() {
 
 #[test]
 fn one_program_uses_tasks_in_several_languages() {
-    let guests = others("pipeline");
+    let guests = guests("pipeline");
     let ends_with = |name: &str| guests.iter().find(|guest| guest.ends_with(name));
     // The program is Python's: it takes the names of the consumers as arguments.
     let Some(python) = ends_with("python-pipeline.wasm") else { return };
     let mut run = taskcell!().args(["run", "-q"]);
     let mut consumers = vec!["consume"];
-    for (name, file, task) in [("c", "c-pipeline.wasm", "c/consume"), ("js", "js-pipeline.wasm", "js/consume")] {
+    for (name, file, task) in [("c", "c-pipeline.wasm", "c/consume"), ("js", "js-pipeline.wasm", "js/consume"), ("rust", "guests/pipeline.wasm", "rust/consume")] {
         if let Some(guest) = ends_with(file) {
             run = run.arg("--module").arg(format!("{name}={}", guest.display()));
             consumers.push(task);
@@ -309,6 +309,20 @@ fn one_program_uses_tasks_in_several_languages() {
     }
     let ended = run.arg(python).arg("--").args(&consumers).run().well();
     assert_eq!(ended.lines()[1..3], ["consumed: 100 and 100", "sum of squares: 338350"], "{consumers:?}: {ended:#?}");
+}
+
+#[test]
+fn stages_in_several_languages_pass_on_what_they_make() {
+    let guests = guests("pipeline");
+    let ends_with = |name: &str| guests.iter().find(|guest| guest.ends_with(name));
+    let (Some(python), Some(js)) = (ends_with("python-pipeline.wasm"), ends_with("js-pipeline.wasm")) else { return };
+    let rust = built("pipeline");
+    let modules = [format!("rust={}", rust.display()), format!("js={}", js.display())];
+    let modules = modules.iter().flat_map(|module| ["--module", module]);
+    let ended = taskcell!().args(["run", "-q"]).args(modules).arg(python).args(["--", "rust/consume>js/consume"]).run().well();
+    // Python makes the numbers from 1 to 100, Rust squares them, JavaScript squares that.
+    let sum: u64 = (1..=100u64).map(|n| n.pow(4)).sum();
+    assert_eq!(ended.lines(), ["rust/consume: 100", "js/consume: 100", &format!("sum: {sum} done: 200")], "{ended:#?}");
 }
 
 #[test]
@@ -329,4 +343,48 @@ fn examples_in_several_languages_have_the_same_types() {
         assert_eq!(text(&format!("guest/{language}/examples/pipeline.wit")), text("guest/python/examples/pipeline.wit"));
     }
     assert_eq!(text("guest/js/tests/check.wit"), text("guest/python/tests/check.wit"));
+}
+
+#[test]
+fn the_tutorials_programs_say_in_every_language_what_they_say_in_rust() {
+    let seconds = |text: &str, order: [u32; 3]| order.map(|n| format!("{text} {n} seconds"));
+    let imap = [seconds("Completed task after", [1, 5, 3]), seconds("Task finished in", [1, 3, 5])].concat();
+    let mut expected: BTreeMap<&str, Vec<String>> = BTreeMap::from([
+        ("executor", (1..=5).map(|item| format!("Task {item} completed")).collect()),
+        ("imap", imap),
+        ("queue", vec!["Received: Data item".into()]),
+        ("shared-map", vec!["Shared data: {'key_0': 0, 'key_1': 1, 'key_2': 2, 'key_3': 3, 'key_4': 4}".into()]),
+        ("pipe", vec!["Received: Message from sender".into()]),
+    ]);
+    let queue = "queue N \"tickets\": get";
+    let states = ["first: running", "first: waiting (Q)", "second: ready", "second: running", "second: waiting (Q)", "first: ended"];
+    let states = states.iter().map(|line| line.replace('Q', queue)).chain(["second: ended".into(), "tickets: 1 2".into()]);
+    expected.insert("states", states.collect());
+    for guest in others("tutorial") {
+        let ended = taskcell!().args(["run", "-q"]).arg(&guest).run().well();
+        let mut found: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut program = "";
+        for line in ended.lines() {
+            match line.strip_prefix("-- ") {
+                Some(name) => program = name,
+                // The numbers of things differ with what was made before.
+                None => found.entry(program).or_default().push(without_number(line, "queue ")),
+            }
+        }
+        if let Some(lines) = found.remove("process") {
+            let pid = lines[0].strip_prefix("Process ID: ").and_then(|pid| pid.parse::<u32>().ok());
+            assert!(pid.is_some_and(|pid| pid > 1) && lines[1..] == ["Main process completed"], "{}: {lines:?}", guest.display());
+        }
+        let least = if guest.ends_with("c-tutorial.wasm") { 4 } else { 6 };
+        assert!(found.len() >= least, "{}: {found:?}", guest.display());
+        for (program, lines) in found {
+            assert_eq!(Some(&lines), expected.get(program), "{program} of {}", guest.display());
+        }
+    }
+}
+
+/// A line with an N instead of the number behind a word.
+fn without_number(line: &str, word: &str) -> String {
+    let Some((before, behind)) = line.split_once(word) else { return line.to_owned() };
+    format!("{before}{word}N{}", behind.trim_start_matches(|digit: char| digit.is_ascii_digit()))
 }

@@ -31,6 +31,7 @@ typedef taskcell_host_process_own_invocation_t tc_invocation;
 typedef taskcell_host_process_own_process_t tc_process;
 typedef taskcell_host_pool_own_pool_t tc_pool;
 typedef taskcell_host_pool_own_task_future_t tc_future;
+typedef taskcell_host_pool_own_mapping_t tc_mapping;
 
 #define TC_FOREVER ((uint64_t *)NULL)
 #define TC_NS(nanoseconds) (&(uint64_t){(nanoseconds)})
@@ -165,6 +166,39 @@ static inline bool tc_pool_submit(tc_pool pool, tc_invocation invocation, tc_fut
 /// Waits until the task has ended. The caller frees the outcome.
 static inline bool tc_future_result(tc_future future, uint64_t *timeout, tc_outcome *outcome, tc_error *error) {
     return taskcell_host_pool_method_task_future_result(taskcell_host_pool_borrow_task_future(future), timeout, outcome, error);
+}
+
+/// Opens a stream of calls of one task, whose outcomes come in the order of the values or as tasks end.
+static inline bool tc_pool_imap(tc_pool pool, const char *task, bool ordered, tc_mapping *mapping, tc_error *error) {
+    return taskcell_host_pool_method_pool_imap(taskcell_host_pool_borrow_pool(pool), tc_lent(task), ordered, 0, mapping, error);
+}
+
+/// Adds a value as JSON; waits while the stream is full.
+static inline bool tc_mapping_push(tc_mapping mapping, const char *json, uint64_t *timeout, tc_error *error) {
+    tc_value value = {.tag = TASKCELL_HOST_TYPES_VALUE_JSON, .val.json = *tc_lent(json)};
+    taskcell_host_pool_list_value_t values = {.ptr = &value, .len = 1};
+    uint32_t added;
+    return taskcell_host_pool_method_mapping_push(taskcell_host_pool_borrow_mapping(mapping), &values, timeout, &added, error);
+}
+
+/// There are no more values.
+static inline void tc_mapping_finish(tc_mapping mapping) {
+    taskcell_host_pool_method_mapping_finish(taskcell_host_pool_borrow_mapping(mapping));
+}
+
+/// Takes the next outcome, which the caller frees. False with `closed` when all were taken.
+static inline bool tc_mapping_next(tc_mapping mapping, uint64_t *timeout, tc_outcome *outcome, tc_error *error) {
+    taskcell_host_pool_list_mapped_t due;
+    if (!taskcell_host_pool_method_mapping_next(taskcell_host_pool_borrow_mapping(mapping), 1, timeout, &due, error))
+        return false;
+    if (due.len == 0) {
+        error->tag = TASKCELL_HOST_TYPES_ERROR_CLOSED;
+        return false;
+    }
+    *outcome = due.ptr[0].outcome;
+    // The outcome is the caller's now, and the list that it came in is ours.
+    free(due.ptr);
+    return true;
 }
 
 /// The JSON of what a task returned, without a zero at its end; NULL if it did not return, or returned bytes or nothing.

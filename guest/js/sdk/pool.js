@@ -96,6 +96,12 @@ export class Future {
     return this.handle.state().tag;
   }
 
+  /** The same for people; with what a task waits for: `waiting (queue 1 "jobs": get)`. */
+  get shownState() {
+    const { tag, val } = this.handle.state();
+    return tag === 'waiting' ? `${tag} (${val})` : tag;
+  }
+
   /** Stops it, also if it runs. False if it had ended. */
   cancel() {
     return this.handle.cancel();

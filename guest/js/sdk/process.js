@@ -3,7 +3,7 @@
 import * as bound from 'taskcell:host/process@0.1.0';
 
 import { text } from './codec.js';
-import { TaskError, call, nanoseconds } from './errors.js';
+import { TaskError, call, inTime, nanoseconds } from './errors.js';
 
 /** Bytes go as they are, anything else as JSON by the type of the parameter. */
 export function valueOf(argument) {
@@ -52,8 +52,19 @@ export class Process {
     return resultOf(call(() => this.handle.join(nanoseconds(timeout))));
   }
 
+  /** The number of the process that it runs in; undefined until there is one. */
   get pid() {
     return this.handle.pid();
+  }
+
+  /** Waits until it runs, and gives its `pid`; undefined if it ended so soon that nobody saw it run. */
+  started() {
+    for (;;) {
+      const pid = this.handle.pid();
+      if (pid !== undefined) return pid;
+      const wait = inTime(() => this.handle.join(nanoseconds(0.001)), () => true);
+      if (wait) return undefined;
+    }
   }
 
   get name() {
@@ -63,6 +74,12 @@ export class Process {
   /** ready, running, waiting or ended. */
   get state() {
     return this.handle.state().tag;
+  }
+
+  /** The same for people; with what a task waits for: `waiting (queue 1 "jobs": get)`. */
+  get shownState() {
+    const { tag, val } = this.handle.state();
+    return tag === 'waiting' ? `${tag} (${val})` : tag;
   }
 
   /** Asks it to stop; after `grace` seconds it is killed. */

@@ -8,7 +8,7 @@ import wit_world.imports.pool as bound
 from wit_world.imports.types import State_Ended
 
 from .errors import call, nanoseconds
-from .processes import invocation_of, result_of, task_name, value_of
+from .processes import invocation_of, result_of, task_name, value_of, state_text
 
 
 class Pool:
@@ -111,6 +111,11 @@ class AsyncResult:
 
     def done(self) -> bool:
         return isinstance(self.handle.state(), State_Ended)
+
+    @property
+    def state(self) -> str:
+        """ready, running, waiting (with what for) or ended."""
+        return state_text(self.handle.state())
 
     def cancel(self) -> bool:
         """Stops it, also if it runs. False if it had ended."""

@@ -33,6 +33,12 @@ def result_of(outcome: Outcome) -> Any:
     raise TaskError(kind, value)
 
 
+def state_text(state: Any) -> str:
+    """`waiting (queue 1 "jobs": get)`, or the one word that the state is."""
+    word = type(state).__name__.removeprefix("State_").lower()
+    return f"{word} ({state.value})" if word == "waiting" else word
+
+
 def task_name(target: str | Callable) -> str:
     """An export's name. A function stands for the export that it is: `count_words` for `count-words`."""
     return target if isinstance(target, str) else target.__name__.replace("_", "-")
@@ -103,8 +109,18 @@ class Process:
         return None if self._outcome is None else int(not isinstance(self._outcome, Outcome_Ok))
 
     @property
+    def state(self) -> str:
+        """ready, running, waiting (with what for) or ended."""
+        return state_text(self._started().state())
+
+    @property
     def pid(self) -> int | None:
-        return None if self.handle is None else self.handle.pid()
+        """Waits until it runs. None before `start`, and for one that ended so soon that nobody saw it run."""
+        if self.handle is None:
+            return None
+        while (pid := self.handle.pid()) is None and self._outcome is None:
+            self.join(0.001)
+        return pid
 
     @property
     def name(self) -> str:
