@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use taskcell::{Component, Error, Isolation, Pool, PoolBuilder, TaskError};
+use taskcell::{Component, Error, Isolation, JobLimits, Pool, PoolBuilder, Program, TaskError};
 use taskcell_tests::leftover::Before;
 use taskcell_tests::{built, repository, until, wat};
 
@@ -47,6 +47,7 @@ const CASES: &[Case] = &[
     ("a_pool_may_be_moved_and_used_elsewhere", a_pool_may_be_moved_and_used_elsewhere),
     ("a_command_ends_with_what_it_wrote", a_command_ends_with_what_it_wrote),
     ("commands_are_mapped_in_order", commands_are_mapped_in_order),
+    ("limits_of_a_job_are_the_builders", limits_of_a_job_are_the_builders),
     ("the_example_runs", the_example_runs),
 ];
 
@@ -384,6 +385,21 @@ fn commands_are_mapped_in_order() {
     let one_is_bad = ["a", "b\0", "c"].map(|arg| Command::new().arg(arg));
     let ends: Vec<Option<i32>> = pool.map_commands(one_is_bad).expect("a map").map(|end| end.code()).collect();
     assert_eq!(ends, [Some(0), None, Some(0)]);
+
+fn limits_of_a_job_are_the_builders() {
+    let greedy = Component::open(built("greedy")).expect("the guest is taken");
+    let told = |limits| {
+        let printed: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let collected = Arc::clone(&printed);
+        let take = move |piece: taskcell::Printed<'_>| collected.lock().expect("a lock").extend_from_slice(piece.bytes);
+        let program = Program::builder(&greedy).args(["pools".to_owned()]).job_limits(limits).on_printed(take);
+        assert_eq!(program.build().expect("a program").wait(Some(LONG)), Some(Ok(())));
+        String::from_utf8_lossy(&printed.lock().expect("a lock")).into_owned()
+    };
+    let few = told(JobLimits { pools: 3, ..JobLimits::default() });
+    assert!(few.starts_with("pools 3: ") && few.contains("3 pools"), "{few}");
+    let all = told(JobLimits::default());
+    assert!(all.starts_with("pools 64: ") && all.contains("64 pools"), "{all}");
 }
 
 fn the_example_runs() {

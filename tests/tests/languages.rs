@@ -301,7 +301,11 @@ fn one_program_uses_tasks_in_several_languages() {
     let Some(python) = ends_with("python-pipeline.wasm") else { return };
     let mut run = taskcell!().args(["run", "-q"]);
     let mut consumers = vec!["consume"];
-    for (name, file, task) in [("c", "c-pipeline.wasm", "c/consume"), ("js", "js-pipeline.wasm", "js/consume"), ("rust", "guests/pipeline.wasm", "rust/consume")] {
+    for (name, file, task) in [
+        ("c", "c-pipeline.wasm", "c/consume"),
+        ("js", "js-pipeline.wasm", "js/consume"),
+        ("rust", "guests/pipeline.wasm", "rust/consume"),
+    ] {
         if let Some(guest) = ends_with(file) {
             run = run.arg("--module").arg(format!("{name}={}", guest.display()));
             consumers.push(task);
@@ -357,7 +361,8 @@ fn the_tutorials_programs_say_in_every_language_what_they_say_in_rust() {
         ("pipe", vec!["Received: Message from sender".into()]),
     ]);
     let queue = "queue N \"tickets\": get";
-    let states = ["first: running", "first: waiting (Q)", "second: ready", "second: running", "second: waiting (Q)", "first: ended"];
+    let states =
+        ["first: running", "first: waiting (Q)", "second: ready", "second: running", "second: waiting (Q)", "first: ended"];
     let states = states.iter().map(|line| line.replace('Q', queue)).chain(["second: ended".into(), "tickets: 1 2".into()]);
     expected.insert("states", states.collect());
     for guest in others("tutorial") {

@@ -2,7 +2,7 @@
 //! or meets the default's own value. The table names these tests.
 
 use serde_json::Value;
-use taskcell_tests::{Taskcell, built, taskcell, wat};
+use taskcell_tests::{Taskcell, built, repository, taskcell, wat};
 
 fn map(flag: &[&str], guest: &str, task: &str, input: &str) -> Taskcell {
     taskcell!().args(["map", "--records", "-j", "1"]).args(flag).arg(wat(guest)).args([task, input])
@@ -119,5 +119,43 @@ fn a_limit_that_is_no_number_is_refused() {
             let ended = taskcell!().args(["map", flag, value]).arg(wat("numbers")).args(["echo", "7"]).run();
             assert!(ended.code == Some(2) && ended.stderr.contains(flag), "{flag} {value}: {ended:#?}");
         }
+    }
+}
+
+/// The cells of each row of the table, without their marks.
+fn table() -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(repository().join("host/SECURITY.md")).expect("the page is there");
+    let rows = text.lines().skip_while(|line| !line.starts_with("| limit | default | flag |")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    let cell = |cell: &str| cell.trim().trim_matches('`').to_owned();
+    rows.map(|row| row.trim_matches('|').split('|').map(cell).collect()).collect()
+}
+
+/// Every option under "Limits" of a command's help.
+fn flags(command: &str) -> Vec<String> {
+    let help = taskcell!().args([command, "--help"]).run().well();
+    let lines = help.stdout.lines().skip_while(|line| *line != "Limits:").skip(1);
+    let lines = lines.take_while(|line| line.is_empty() || line.starts_with(' '));
+    lines.filter_map(|line| Some(line.trim().strip_prefix("--")?.split(' ').next()?.to_owned())).collect()
+}
+
+#[test]
+fn the_table_has_every_flag_of_every_command_and_tests_that_exist() {
+    let (table, own) = (table(), include_str!("limits.rs"));
+    assert!(table.len() > 20, "{table:?}");
+    for command in ["map", "call", "run"] {
+        let flags = flags(command);
+        for row in &table {
+            assert!(flags.contains(&row[2].trim_start_matches("--").to_owned()), "{command} has no {}", row[2]);
+        }
+        // How long a task may go on once it was told to stop is no limit of its own.
+        for flag in flags.iter().filter(|flag| *flag != "grace") {
+            assert!(table.iter().any(|row| row[2] == format!("--{flag}")), "the table has no --{flag}");
+        }
+    }
+    for row in &table {
+        let test = &row[5];
+        let is_here = own.contains(&format!("fn {test}()"));
+        assert!(is_here || repository().join(test).is_file(), "{}: no test {test}", row[0]);
     }
 }

@@ -217,3 +217,46 @@ fn scripts_can_be_run_and_stop_at_errors() {
         assert!(text.starts_with("#!/usr/bin/env bash\n") && text.contains("set -euo pipefail"), "{name} goes on after errors");
     }
 }
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn promises_name_tests_that_exist() {
+    for page in ["host/SECURITY.md", "tests/fuzz/README.md"] {
+        let text = fs::read_to_string(repository().join(page)).expect("the page is there");
+        let mut paths = 0;
+        for name in quoted(&text).filter(|name| !name.contains(char::is_whitespace)) {
+            let path = match name.strip_suffix(".rs").map(|stem| stem.contains('/')) {
+                // By its name alone a file is one of the worker's that was taken over.
+                Some(false) => repository().join("tests/escape/tests/escape").join(name),
+                Some(true) => repository().join(name),
+                None if ["host/", "tests/"].iter().any(|room| name.starts_with(room)) => repository().join(name),
+                None => continue,
+            };
+            assert!(path.exists(), "{page}: there is no {name}");
+            paths += 1;
+        }
+        assert!(paths > 5, "{page} names {paths} files");
+    }
+}
+
+#[test]
+fn every_fuzz_target_is_there_and_has_a_twin_that_runs_everywhere() {
+    let fuzz = repository().join("tests/fuzz");
+    let read = |name: &str| fs::read_to_string(fuzz.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let (manifest, readme) = (read("Cargo.toml"), read("README.md"));
+    let names = manifest.split("[[bin]]").skip(1).filter_map(|bin| bin.split('"').nth(1));
+    let targets: BTreeSet<&str> = names.collect();
+    let files = fs::read_dir(fuzz.join("fuzz_targets")).expect("the targets are there").flatten();
+    let files: BTreeSet<String> = files.map(|file| file.file_name().to_string_lossy().replace(".rs", "")).collect();
+    assert_eq!(targets, files.iter().map(String::as_str).collect(), "each file is a target, and each target a file");
+    for target in targets {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| `{target}` |")));
+        let row = row.unwrap_or_else(|| panic!("tests/fuzz/README.md says nothing of {target}"));
+        let twin = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap_or_default();
+        assert!(quoted(twin).next().is_some_and(|path| path.starts_with("host/")), "{target} has no stable twin: {twin}");
+    }
+}

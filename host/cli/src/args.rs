@@ -187,9 +187,6 @@ impl LimitArgs {
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Sandbox")]
 pub(crate) struct RunArgs {
-    #[command(flatten)]
-    pub(crate) limits: LimitArgs,
-
     /// Environment variable for the guest, which sees no other; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = units::variable)]
     pub(crate) env: Vec<(String, String)>,
@@ -217,6 +214,10 @@ pub(crate) struct RunArgs {
     /// No progress on the terminal
     #[arg(long, short)]
     pub(crate) quiet: bool,
+
+    // Last: its heading holds for all that follows.
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 }
 
 /// How to group and end many tasks.
