@@ -385,6 +385,7 @@ fn commands_are_mapped_in_order() {
     let one_is_bad = ["a", "b\0", "c"].map(|arg| Command::new().arg(arg));
     let ends: Vec<Option<i32>> = pool.map_commands(one_is_bad).expect("a map").map(|end| end.code()).collect();
     assert_eq!(ends, [Some(0), None, Some(0)]);
+}
 
 fn limits_of_a_job_are_the_builders() {
     let greedy = Component::open(built("greedy")).expect("the guest is taken");

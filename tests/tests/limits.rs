@@ -87,13 +87,15 @@ fn what_a_task_prints_is_as_long_as_it_may_be() {
 }
 
 /// Limits of what tasks share: the flag, what `greedy` takes, how much it gets, and the words of the quota.
-const OF_A_JOB: [(&str, &str, &str, u64, &str); 11] = [
+const OF_A_JOB: [(&str, &str, &str, u64, &str); 12] = [
     ("--max-processes", "5", "processes", 4, "5 worker processes"),
     ("--max-depth", "3", "depth", 3, "3 tasks that started each other"),
     ("--max-pools", "2", "pools", 2, "2 pools"),
     ("--max-handles", "20", "handles", 20, "another handle, the limit is 20"),
     ("--max-objects", "10", "handles", 10, "10 queues, pipes, maps"),
     ("--max-shared", "3M", "bytes", 2, "3145728 bytes in all"),
+    // Ten thousand empty messages at a time, 64 bytes each with their bookkeeping.
+    ("--max-shared", "5M", "messages", 8, "5242880 bytes in all"),
     ("--max-message", "1000", "a-long-message", 0, "1000 bytes of a message"),
     ("--max-queue-items", "5000", "messages", 0, "5000 messages in this queue"),
     ("--max-queue-bytes", "512k", "bytes", 0, "524288 bytes in a queue"),

@@ -207,6 +207,32 @@ fn a_guest_for_tests_is_used_by_one() {
 }
 
 #[test]
+fn a_fuzz_target_is_there_and_has_a_twin_that_always_runs() {
+    let folder = repository().join("tests/fuzz");
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("the fuzz targets' manifest");
+    let table = fs::read_to_string(folder.join("README.md")).expect("the fuzz targets' table");
+    let declared: BTreeSet<&str> =
+        manifest.lines().filter_map(|line| line.strip_prefix("path = \"")?.strip_suffix('"')).collect();
+    let is_source = |path: &PathBuf| path.starts_with("tests/fuzz/fuzz_targets");
+    let there: BTreeSet<String> = with_ending("rs")
+        .filter(|(path, _)| is_source(path))
+        .map(|(path, _)| path.strip_prefix("tests/fuzz").expect("there").display().to_string())
+        .collect();
+    assert_eq!(declared, there.iter().map(String::as_str).collect(), "targets of the manifest, and files");
+    for path in declared {
+        let name = Path::new(path).file_stem().and_then(|name| name.to_str()).expect("a name in UTF-8");
+        let row = table.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let twins = row.and_then(|row| row.trim_end_matches(" |").rsplit(" | ").next()).unwrap_or_default();
+        let twins: Vec<&str> = twins.split('`').filter(|part| part.ends_with(".rs")).collect();
+        assert!(!twins.is_empty(), "{name} has no stable twin in tests/fuzz/README.md");
+        for twin in twins {
+            let text = fs::read_to_string(repository().join(twin)).unwrap_or_else(|error| panic!("{name}: {twin}: {error}"));
+            assert!(text.contains("#[test]"), "{name}: {twin} has no test");
+        }
+    }
+}
+
+#[test]
 fn scripts_can_be_run_and_stop_at_errors() {
     use std::os::unix::fs::PermissionsExt;
     for name in ["tests/run", ".ci/run", "guest/build", "guest/toolchain"] {

@@ -278,8 +278,8 @@ impl Pipe {
     /// The same, with what a message takes beside its body.
     #[must_use]
     pub fn footprint(&self) -> u64 {
-        let items = (self.first.inbox.len() + self.second.inbox.len()) as u64;
-        self.bytes().saturating_add(items.saturating_mul(ITEM_BYTES))
+        let items: usize = [&self.first, &self.second].iter().map(|side| side.inbox.len() + side.senders.len()).sum();
+        self.bytes().saturating_add((items as u64).saturating_mul(ITEM_BYTES))
     }
 
     fn side(&self, end: End) -> &Side {

@@ -83,6 +83,8 @@ pub struct Queue {
     /// Messages that wait, are leased or delayed, and their bytes.
     held: u64,
     held_bytes: u64,
+    /// Of messages that wait for room.
+    parked: u64,
     parked_bytes: u64,
     getters: Waiters<Take>,
     putters: Waiters<Parcel>,
@@ -117,6 +119,7 @@ impl Queue {
             aside: Aside::default(),
             held: 0,
             held_bytes: 0,
+            parked: 0,
             parked_bytes: 0,
             getters: Waiters::default(),
             putters: Waiters::default(),
@@ -254,7 +257,7 @@ impl Queue {
     /// Bytes that it keeps, with what a message takes beside its body.
     #[must_use]
     pub fn footprint(&self) -> u64 {
-        let items = self.held.saturating_add(self.aside.len() as u64);
+        let items = self.held.saturating_add(self.parked).saturating_add(self.aside.len() as u64);
         self.bytes().saturating_add(items.saturating_mul(ITEM_BYTES))
     }
 
@@ -274,7 +277,7 @@ impl Queue {
     /// Closes it, as [`QueueCall::Close`] does; for an owner that ends it.
     pub fn close(&mut self, out: &mut Out) {
         self.closed = true;
-        self.parked_bytes = 0;
+        (self.parked, self.parked_bytes) = (0, 0);
         self.putters.take_all().for_each(|waiter| answer(out, waiter.call, Err(CallError::Closed)));
     }
 
@@ -318,6 +321,7 @@ impl Queue {
                 break;
             }
             if let Some(Waiter { call, wants, .. }) = self.putters.pop() {
+                self.parked = self.parked.saturating_sub(wants.bodies.len() as u64);
                 self.parked_bytes = self.parked_bytes.saturating_sub(wants.bytes);
                 wants.bodies.into_iter().for_each(|body| self.admit(body));
                 answer(out, call, Ok(QueueReply::Done));

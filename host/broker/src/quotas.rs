@@ -20,6 +20,8 @@ pub const ATTEMPTS: u32 = 16;
 
 /// What a message takes beside its body, in bytes, where all bytes are counted: an empty message is not free.
 pub const ITEM_BYTES: u64 = 64;
+/// What an entry of a map takes beside its key and value, likewise.
+pub const ENTRY_BYTES: u64 = 2 * ITEM_BYTES;
 
 /// Caps per object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use taskcell_wire::call::{CallError, CallId, Holder, MapCall, MapEntry, MapReply, MapRights, ObjectId, Swap};
 
 use crate::object::{Completions, Label, answer};
-use crate::quotas::{ITEM_BYTES, Quotas};
+use crate::quotas::{ENTRY_BYTES, Quotas};
 use crate::time::{Duration, Now};
 use crate::waiters::{Waiters, earlier};
 
@@ -260,7 +260,7 @@ impl SharedMap {
     /// The same, with what an entry takes beside its key and value.
     #[must_use]
     pub fn footprint(&self) -> u64 {
-        self.bytes.saturating_add((self.entries.len() as u64).saturating_mul(2 * ITEM_BYTES))
+        self.bytes.saturating_add((self.entries.len() as u64).saturating_mul(ENTRY_BYTES))
     }
 
     /// The entries whose keys begin with `prefix` and come after `cursor`, in order.

@@ -9,6 +9,7 @@ use super::calls::{Answered, Caller, Site};
 use super::handles::Grant;
 use super::objects::Body;
 use super::{Answers, Broker};
+use crate::quotas::{ENTRY_BYTES, ITEM_BYTES};
 
 /// What is answered on an object that is not what its handle says; it can't be.
 fn gone() -> Answered {
@@ -59,7 +60,7 @@ impl Broker {
             Err(error) => return error.into(),
         };
         let bytes = match &call {
-            PipeCall::Send { message, .. } => message.len() as u64,
+            PipeCall::Send { message, .. } => ITEM_BYTES.saturating_add(message.len() as u64),
             PipeCall::Recv { .. } | PipeCall::Poll { .. } | PipeCall::Close => 0,
         };
         if let Err(error) = self.check_bytes(bytes) {
@@ -159,8 +160,10 @@ impl Broker {
 /// What a call may add to a queue, in bytes.
 fn queue_bytes(call: &QueueCall<'_>) -> u64 {
     match call {
-        QueueCall::Put { message, .. } => message.len() as u64,
-        QueueCall::PutMany { messages, .. } => messages.0.iter().map(|message| message.len() as u64).sum(),
+        QueueCall::Put { message, .. } => ITEM_BYTES.saturating_add(message.len() as u64),
+        QueueCall::PutMany { messages, .. } => {
+            messages.0.iter().map(|message| ITEM_BYTES.saturating_add(message.len() as u64)).sum()
+        }
         QueueCall::Get { .. }
         | QueueCall::GetMany { .. }
         | QueueCall::Receive { .. }
@@ -177,12 +180,13 @@ fn queue_bytes(call: &QueueCall<'_>) -> u64 {
 
 /// What a call may add to a map, in bytes. What it replaces is not taken off: near the cap, a little less fits.
 fn map_bytes(call: &MapCall<'_>) -> u64 {
-    let sum = |key: &str, value: &[u8]| (key.len() as u64).saturating_add(value.len() as u64);
+    let sum = |key: &str, value: &[u8]| ENTRY_BYTES.saturating_add(key.len() as u64).saturating_add(value.len() as u64);
     match call {
         MapCall::Set { key, value, .. } | MapCall::SetDefault { key, value } | MapCall::CompareAndSwap { key, value, .. } => {
             sum(key, value)
         }
-        MapCall::Increment { key, .. } => sum(key, &[]),
+        // The longest number has 20 digits, its sign included.
+        MapCall::Increment { key, .. } => sum(key, &[0; 20]),
         MapCall::SetMany { entries } => entries.0.iter().map(|(key, value)| sum(key, value)).sum(),
         MapCall::UpdateMany { changes } => {
             let set = |change: &MapChange<'_>| match change {

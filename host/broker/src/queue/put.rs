@@ -98,14 +98,17 @@ impl Queue {
         if self.parked_bytes.saturating_add(bytes) > self.quotas.parked_bytes && !self.putters.is_empty() {
             return Err(CallError::Quota(format!("{} bytes that wait for room", self.quotas.parked_bytes)));
         }
+        let items = messages.len() as u64;
         let bodies = messages.into_iter().map(Bytes::into_shared).collect();
         self.putters.park(now, id, holder, timeout, Parcel { bodies, bytes }, self.quotas.waiters)?;
+        self.parked += items;
         self.parked_bytes += bytes;
         Ok(None)
     }
 
     /// After calls left the line of putters other than by its front.
     pub(super) fn count_parked(&mut self) {
+        self.parked = self.putters.iter().map(|waiter| waiter.wants.bodies.len() as u64).sum();
         self.parked_bytes = self.putters.iter().map(|waiter| waiter.wants.bytes).sum();
     }
 }

@@ -5,6 +5,7 @@
 mod host;
 
 mod handles;
+mod limits;
 mod pools;
 mod processes;
 mod speed;
