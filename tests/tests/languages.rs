@@ -7,7 +7,7 @@
 #![allow(clippy::print_stderr, reason = "who reads the tests' output has to see what was not tested")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
@@ -57,112 +57,46 @@ fn records(ended: &Ended) -> Vec<Value> {
     ended.lines().into_iter().map(|line| serde_json::from_str(line).expect("a record is one JSON object")).collect()
 }
 
-const ZOE: &str = r#"{"full-name":"Zoë Ω😀","age":255,"home-address":{"street":"","house-number":65535,"post-code":null},"nick-names":["é","","%s {0} ${x}"]}"#;
-const ANN: &str = r#"{"full-name":"Ann","age":0,"home-address":{"street":"S","house-number":0,"post-code":"1"},"nick-names":[]}"#;
-
-/// Values that come back as they are.
-fn echoed() -> Vec<(&'static str, Vec<String>)> {
-    let fixed: &[(&str, &[&str])] = &[
-        ("echo-bool", &["true", "false"]),
-        ("echo-u8", &["0", "127", "128", "255"]),
-        ("echo-u16", &["0", "32768", "65535"]),
-        ("echo-u32", &["0", "2147483647", "2147483648", "4294967295"]),
-        ("echo-u64", &["0", "9007199254740993", "9223372036854775808", "18446744073709551615"]),
-        ("echo-s8", &["-128", "-1", "127"]),
-        ("echo-s16", &["-32768", "-1", "32767"]),
-        ("echo-s32", &["-2147483648", "-1", "2147483647"]),
-        ("echo-s64", &["-9223372036854775808", "-9007199254740993", "-1", "9223372036854775807"]),
-        ("echo-f32", &["0.1", "-0.0", "3.4028235e+38", "1e-45", "\"nan\"", "\"inf\"", "\"-inf\""]),
-        ("echo-f64", &["0.1", "-0.0", "1.7976931348623157e+308", "5e-324", "\"nan\"", "\"inf\"", "\"-inf\""]),
-        ("echo-char", &["\"a\"", "\"ü\"", "\"😀\"", "\"\\u0000\"", "\"\u{e000}\"", "\"\u{ffff}\""]),
-        ("echo-string", &["\"\"", "\"grün 😀\"", "\"a\\u0000b\"", "\"\u{feff}x\"", "\"\\\"\\\\\\n\""]),
-        ("echo-bytes", &["\"\"", "\"AP+A\""]),
-        ("echo-list-u32", &["[]", "[0,2147483648,4294967295]"]),
-        ("echo-list-f64", &["[]", "[0.5,\"nan\",\"-inf\"]"]),
-        ("echo-list-bool", &["[]", "[true,false,true]"]),
-        ("echo-list-char", &["[]", "[\"a\",\"😀\"]"]),
-        ("echo-list-string", &["[]", "[\"\",\"ä\"]"]),
-        ("echo-list-list", &["[]", "[[],[1],[-32768,32767]]"]),
-        ("echo-list-bytes", &["[]", "[\"\",\"AP+A\"]"]),
-        ("echo-tuple", &["[255,\"ü\",0.5]"]),
-        ("echo-enum", &["\"monday\"", "\"sunday\""]),
-        ("echo-flags", &["[]", "[\"write\"]", "[\"read\",\"write\",\"run-programs\"]"]),
-        ("echo-many-flags", &["[]", "[\"b0\",\"b31\"]", "[\"b7\",\"b8\",\"b15\",\"b16\"]"]),
-        ("echo-option", &["null", "0", "4294967295"]),
-        ("echo-option-option", &["null", "{\"some\":null}", "{\"some\":0}"]),
-        ("echo-result", &["{\"ok\":1}", "{\"error\":\"nö\"}"]),
-        ("echo-result-ok", &["{\"ok\":1}", "{\"error\":null}"]),
-        ("echo-result-error", &["{\"ok\":null}", "{\"error\":\"no\"}"]),
-        ("echo-result-empty", &["{\"ok\":null}", "{\"error\":null}"]),
-    ];
-    let mut all: Vec<(&str, Vec<String>)> =
-        fixed.iter().map(|(task, values)| (*task, values.iter().map(|value| (*value).to_owned()).collect())).collect();
-    all.push(("echo-record", vec![ZOE.to_owned(), ANN.to_owned()]));
-    all.push(("echo-list-person", vec!["[]".to_owned(), format!("[{ZOE},{ANN}]")]));
-    all.push(("echo-option-record", vec!["null".to_owned(), ZOE.to_owned()]));
-    let variants = ["{\"none\":null}", "{\"at-least\":18446744073709551615}", "{\"named\":\"ñ\"}", "{\"one-of\":[]}"];
-    let more = ["{\"one-of\":[1,4294967295]}", "{\"within\":[-2147483648,1]}", "{\"sized\":{\"width\":1.5,\"height\":\"inf\"}}"];
-    let mut variants: Vec<String> = variants.iter().chain(&more).map(|value| (*value).to_owned()).collect();
-    variants.push(format!("{{\"older-than\":{ZOE}}}"));
-    all.push(("echo-variant", variants));
-    let empty = "{\"filters\":[],\"rota\":[],\"rights\":[],\"answers\":[],\"grid\":[[],\"x\",false]}".to_owned();
-    let full = format!(
-        "{{\"filters\":[{{\"all\":null}},{{\"at-least\":1}},{{\"older-than\":{ANN}}}],\"rota\":[[\"monday\",null],[\"sunday\",{ZOE}]],\
-         \"rights\":[\"write\"],\"answers\":[{{\"ok\":null}},{{\"ok\":18446744073709551615}},{{\"error\":\"é\"}}],\
-         \"grid\":[[[0.5,\"nan\"],[]],\"😀\",true]}}"
-    );
-    all.push(("echo-nested", vec![empty, full]));
-    all
+/// A row of the table that all languages share.
+struct Row {
+    task: String,
+    input: String,
+    result: String,
 }
 
-#[test]
-fn every_value_comes_back_from_every_language() {
-    for guest in guests("types") {
-        for (task, values) in echoed() {
-            let ended = map(&[], &guest, task).stdin(values.join("\n")).run().well();
-            // A result as the whole answer would tell how the task ended: it comes back in a tuple.
-            let wrapped = |value: &String| if task.starts_with("echo-result") { format!("[{value}]") } else { value.clone() };
-            assert_eq!(ended.lines(), values.iter().map(wrapped).collect::<Vec<_>>(), "{task} of {}", guest.display());
-        }
-    }
+fn table() -> Vec<Row> {
+    let path = repository().join("guest/examples/types/table.tsv");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let rows = text.split_terminator('\n').filter(|line| !line.starts_with('#')).map(|line| {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let (task, input, result) = match cells[..] {
+            [task, input] => (task, input, input),
+            [task, input, result] => (task, input, result),
+            _ => panic!("no row: {line:?}"),
+        };
+        Row { task: task.to_owned(), input: input.to_owned(), result: result.to_owned() }
+    });
+    rows.collect()
 }
 
-#[test]
-fn every_echo_is_tried() {
-    let told = taskcell!().args(["inspect", "--json"]).arg(built("types")).run().well();
+/// The names of the tasks of a guest.
+fn tasks(guest: &Path) -> BTreeSet<String> {
+    let told = taskcell!().args(["inspect", "--json"]).arg(guest).run().well();
     let told: Value = serde_json::from_str(&told.stdout).expect("inspect writes JSON");
-    let tried: BTreeSet<&str> = echoed().into_iter().map(|(task, _)| task).collect();
-    for task in told["tasks"].as_array().expect("there are tasks") {
-        let name = task["name"].as_str().expect("a task has a name");
-        assert!(!name.starts_with("echo-") || tried.contains(name), "no value is tried with {name}");
-    }
+    let tasks = told["tasks"].as_array().expect("there are tasks");
+    tasks.iter().map(|task| task["name"].as_str().expect("a task has a name").to_owned()).collect()
 }
 
 #[test]
-fn every_language_computes_the_same() {
+fn every_language_has_the_same_results() {
+    let table = table();
     for guest in guests("types") {
-        for (task, inputs, results) in [
-            ("two-params", &["[4294967295,\"ü\"]"][..], &["\"4294967295 ü\""][..]),
-            ("many-params", &["[255,65535,4294967295,1,-128,-32768,-2147483648,-9,1,2,3,4,5,6,7,8,\"fööur\"]"], &["2147516576"]),
-            ("no-params", &["null"], &["42"]),
-            ("no-result", &["7"], &["null"]),
-            ("nothing", &["null"], &["null"]),
-            ("greet-many", &["[[\"Zoë\",\"\"]]", "[[]]"], &["[\"Hello, Zoë!\",\"Hello, !\"]", "[]"]),
-            ("repeat", &["[\"äb\",3]", "[\"\",5]", "[\"x\",0]"], &["\"äbäbäb\"", "\"\"", "\"\""]),
-            (
-                "example:types/shapes#area",
-                &["{\"circle\":1.5}", "{\"rectangle\":{\"width\":2,\"height\":\"inf\"}}", "\"empty\""],
-                &["7.0685834705770345", "\"inf\"", "0.0"],
-            ),
-            (
-                "example:types/shapes#scale",
-                &["[{\"circle\":1.5},2]", "[{\"rectangle\":{\"width\":2,\"height\":3}},\"nan\"]", "[\"empty\",0]"],
-                &["{\"circle\":3.0}", "{\"rectangle\":{\"width\":\"nan\",\"height\":\"nan\"}}", "{\"empty\":null}"],
-            ),
-        ] {
-            let inputs: Vec<&str> = inputs.iter().map(|input| unwrapped(task, input)).collect();
-            let ended = map(&[], &guest, task).stdin(inputs.join("\n")).run().well();
-            assert_eq!(ended.lines(), results, "{task} of {}", guest.display());
+        // One run for all inputs of a task.
+        for rows in table.chunk_by(|a, b| a.task == b.task) {
+            let inputs: Vec<&str> = rows.iter().map(|row| row.input.as_str()).collect();
+            let ended = map(&[], &guest, &rows[0].task).stdin(inputs.join("\n")).run().well();
+            let results: Vec<&str> = rows.iter().map(|row| row.result.as_str()).collect();
+            assert_eq!(ended.lines(), results, "{} of {}", rows[0].task, guest.display());
         }
     }
     for guest in guests("fib") {
@@ -175,12 +109,42 @@ fn every_language_computes_the_same() {
     }
 }
 
-/// A single parameter that is a list stands for itself.
-fn unwrapped<'a>(task: &str, input: &'a str) -> &'a str {
-    if task != "greet-many" {
-        return input;
+#[test]
+fn the_table_has_every_task_and_every_type_at_its_ends() {
+    let table = table();
+    let tried: BTreeSet<String> = table.iter().map(|row| row.task.clone()).collect();
+    let all = tasks(&built("types"));
+    // What it does has no result to compare.
+    let traps = BTreeSet::from(["panics".to_owned()]);
+    assert_eq!(tried, &all - &traps);
+    for guest in others("types") {
+        // Tool chains may add exports of their own.
+        assert!(tasks(&guest).is_superset(&all), "{}", guest.display());
     }
-    input.strip_prefix('[').and_then(|input| input.strip_suffix(']')).unwrap_or(input)
+
+    let has = |task: &str, values: &[&str]| {
+        let inputs: BTreeSet<&str> = table.iter().filter(|row| row.task == task).map(|row| row.input.as_str()).collect();
+        for value in values {
+            assert!(inputs.contains(value), "{task} is not tried with {value}");
+        }
+    };
+    has("echo-bool", &["false", "true"]);
+    for bits in [8u32, 16, 32, 64] {
+        let (unsigned, signed) = (u64::MAX >> (64 - bits), i64::MIN >> (64 - bits));
+        // Both ends, and where the sign changes when one is taken for the other.
+        has(&format!("echo-u{bits}"), &["0", &unsigned.to_string(), &(unsigned / 2 + 1).to_string()]);
+        has(&format!("echo-s{bits}"), &[&signed.to_string(), "-1", "0", &(-(signed + 1)).to_string()]);
+    }
+    for (task, most, least) in [("echo-f32", "3.4028235e+38", "1e-45"), ("echo-f64", "1.7976931348623157e+308", "5e-324")] {
+        has(task, &["0.0", "-0.0", "\"nan\"", "\"inf\"", "\"-inf\"", most, least]);
+    }
+    // The ends of Unicode, and those of the hole in it.
+    has("echo-char", &["\"\\u0000\"", "\"\u{d7ff}\"", "\"\u{e000}\"", "\"\u{10ffff}\""]);
+    has("echo-option-option", &["null", "{\"some\":null}", "{\"some\":0}"]);
+    for task in ["echo-result", "echo-result-ok", "echo-result-error", "echo-result-empty"] {
+        let cases = ["{\"ok\":", "{\"error\":"];
+        assert!(cases.iter().all(|case| table.iter().any(|row| row.task == task && row.input.starts_with(case))), "{task}");
+    }
 }
 
 #[test]
@@ -244,6 +208,18 @@ fn failures_are_of_the_same_kind_and_cost_one_task() {
             (&json!(4), none, none),
         ];
         assert_eq!(errors, expected, "{}", guest.display());
+
+        // Errors that carry nothing.
+        for (task, result) in [("half", json!(2)), ("even", Value::Null)] {
+            let told = records(&map(&["--records"], &guest, task).args(["3", "4"]).run());
+            assert_eq!(
+                (&told[0]["error"]["kind"], &told[0]["error"]["value"]),
+                (&json!("failed"), none),
+                "{task} of {}",
+                guest.display()
+            );
+            assert_eq!(told[1].get("ok"), Some(&result), "{task} of {}", guest.display());
+        }
 
         let told = records(&map(&["--records"], &guest, "work-on").args(["\"monday\"", "\"sunday\""]).run());
         assert_eq!(told[0].get("ok"), Some(none), "{}", guest.display());

@@ -1,4 +1,4 @@
-//! `taskcell new`: a folder for each language, which builds and runs with the commands that it tells.
+//! `taskcell new`: a folder for each language, with tasks or with a program, which builds and runs with the commands that it tells.
 //!
 //! A language whose tools were not fetched is built by nobody here, with a line that says so; with `TASKCELL_GUESTS=all` in the environment
 //! that is a failure. Fetching is the business of `guest/build`, `guest/c/build`, `guest/js/build` and `guest/python/build`.
@@ -20,8 +20,12 @@ fn cache() -> PathBuf {
 
 /// Makes a project and gives its folder.
 fn made(place: &TempDir, name: &str, language: &str) -> PathBuf {
+    made_with(place, name, &["--lang", language])
+}
+
+fn made_with(place: &TempDir, name: &str, options: &[&str]) -> PathBuf {
     let folder = place.path().join(name);
-    let ended = taskcell!().arg("new").arg(&folder).args(["--lang", language]).run().well();
+    let ended = taskcell!().arg("new").arg(&folder).args(options).run().well();
     assert!(ended.stdout.contains(&format!("cd {}\n", folder.display())), "{ended:#?}");
     folder
 }
@@ -77,6 +81,12 @@ fn assert_runs(component: &Path) {
     assert_eq!(ended.complaints(), ["error: argument 2: the task returned an error: \"there are no numbers\""], "{ended:#?}");
 }
 
+/// Programs print the same in every language.
+fn assert_program_runs(component: &Path) {
+    let ended = taskcell!().args(["run", "-q"]).arg(component).run().well();
+    assert_eq!(ended.lines(), ["squares: 1 4 9 16 25", "jobs done: 5"], "{ended:#?}");
+}
+
 #[test]
 fn a_project_has_its_files_and_its_name() {
     let place = tempfile::tempdir().expect("a folder");
@@ -99,6 +109,52 @@ fn a_project_has_its_files_and_its_name() {
     }
     let build = fs::metadata(place.path().join("in-python/build")).expect("a script");
     assert!(build.permissions().mode() & 0o100 != 0, "the script can be run");
+}
+
+#[test]
+fn a_program_has_the_library_and_the_interfaces_of_this_repository() {
+    let place = tempfile::tempdir().expect("a folder");
+    for (language, sources, copies) in [
+        (
+            "rust",
+            &["Cargo.toml", "src/main.rs"][..],
+            &[("guest/sdk", "taskcell/guest/sdk"), ("guest/macros", "taskcell/guest/macros")][..],
+        ),
+        ("c", &["Makefile", "program.c", "taskcell-host.h", "taskcell.h", "wit/world.wit"], &[]),
+        ("js", &["build.mjs", "package.json", "program.js", "wit/world.wit"], &[("guest/js/sdk", "taskcell")]),
+        ("python", &["app.py", "build", "requirements.txt", "wit/world.wit"], &[("guest/python/sdk/taskcell", "taskcell")]),
+    ] {
+        let folder = made_with(&place, &format!("in-{language}"), &["--lang", language, "--program"]);
+        let mut expected: BTreeSet<String> =
+            sources.iter().chain(&[".gitignore", "README.md"]).map(|path| (*path).to_owned()).collect();
+        for path in &expected {
+            let text = fs::read_to_string(folder.join(path)).expect("a file");
+            assert!(!text.contains("my-task") && !text.contains("my_task"), "{language}: {path} has its project's name");
+        }
+        // The interfaces, where each language's tools look for them.
+        let mut copies = copies.to_vec();
+        if language == "rust" {
+            copies.push(("wit", "taskcell/wit"));
+            let manifest = fs::read_to_string(folder.join("taskcell/guest/Cargo.toml")).expect("a manifest");
+            assert!(manifest.contains("\nwit-bindgen = ") && !manifest.contains("examples"), "{manifest}");
+            expected.insert("taskcell/guest/Cargo.toml".to_owned());
+        } else {
+            copies.push(("wit/deps/cli", "wit/deps/cli"));
+            copies.push(("wit", "wit/deps/host"));
+        }
+        for (from, to) in copies {
+            let from = repository().join(from);
+            // What compilers and editors leave behind is not ours.
+            let ours = |path: &String| !path.contains("__pycache__") && !(to == "wit/deps/host" && path.starts_with("deps/"));
+            for path in files(&from).into_iter().filter(ours) {
+                let copy = fs::read_to_string(folder.join(to).join(&path))
+                    .unwrap_or_else(|error| panic!("{language}: {to}/{path}: {error}"));
+                assert_eq!(copy, fs::read_to_string(from.join(&path)).expect("a file"), "{language}: {to}/{path}");
+                expected.insert(format!("{to}/{path}"));
+            }
+        }
+        assert_eq!(files(&folder), expected, "{language}");
+    }
 }
 
 #[test]
@@ -153,36 +209,58 @@ fn tasks_in_rust_build_and_run() {
 }
 
 #[test]
-fn tasks_in_c_build_and_run() {
+fn a_program_in_rust_builds_and_runs() {
+    let target = cache().join("guest-target");
+    if have("Rust", &target) {
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = made_with(&place, "new-rust-program", &["--lang", "rust", "--program"]);
+        build(&folder, "guest/toolchain", &["cargo", "build", "--release", "--target", "wasm32-wasip1"]);
+        assert_program_runs(&target.join("wasm32-wasip1/release/new-rust-program.wasm"));
+    }
+}
+
+#[test]
+fn tasks_and_a_program_in_c_build_and_run() {
     if have("C", &cache().join("c/bin/wasm-cc")) {
         let place = tempfile::tempdir().expect("a folder");
         let folder = made(&place, "new-c", "c");
         build(&folder, "guest/c/toolchain", &["make"]);
         assert_runs(&folder.join("new-c.wasm"));
+
+        let folder = made_with(&place, "new-c-program", &["--lang", "c", "--program"]);
+        build(&folder, "guest/c/toolchain", &["make"]);
+        assert_program_runs(&folder.join("new-c-program.wasm"));
     }
 }
 
 #[test]
-fn tasks_in_javascript_build_and_run() {
+fn tasks_and_a_program_in_javascript_build_and_run() {
     let packages = cache().join("js/node_modules");
     if have("JavaScript", &packages) {
         let place = tempfile::tempdir().expect("a folder");
-        let folder = made(&place, "new-js", "js");
-        // What `npm install` would bring.
         let packages = fs::canonicalize(packages).expect("a folder");
-        std::os::unix::fs::symlink(packages, folder.join("node_modules")).expect("a link");
-        build(&folder, "guest/js/toolchain", &["npm", "run", "build"]);
-        assert_runs(&folder.join("new-js.wasm"));
+        for (name, options) in [("new-js", &["--lang", "js"][..]), ("new-js-program", &["--lang", "js", "--program"])] {
+            let folder = made_with(&place, name, options);
+            // What `npm install` would bring.
+            std::os::unix::fs::symlink(&packages, folder.join("node_modules")).expect("a link");
+            build(&folder, "guest/js/toolchain", &["npm", "run", "build"]);
+        }
+        assert_runs(&place.path().join("new-js/new-js.wasm"));
+        assert_program_runs(&place.path().join("new-js-program/new-js-program.wasm"));
     }
 }
 
 #[test]
-fn tasks_in_python_build_and_run() {
+fn tasks_and_a_program_in_python_build_and_run() {
     if have("Python", &cache().join("python/venv/bin/componentize-py")) {
         let place = tempfile::tempdir().expect("a folder");
         let folder = made(&place, "new-python", "python");
         build(&folder, "guest/python/toolchain", &["./build"]);
         assert_runs(&folder.join("new-python.wasm"));
+
+        let folder = made_with(&place, "new-python-program", &["--lang", "python", "--program"]);
+        build(&folder, "guest/python/toolchain", &["./build"]);
+        assert_program_runs(&folder.join("new-python-program.wasm"));
     }
 }
 
@@ -194,11 +272,16 @@ fn projects_use_the_versions_that_the_guests_here_use() {
         let package: serde_json::Value = serde_json::from_str(&text(path)).expect("JSON");
         (package["devDependencies"].clone(), package["overrides"].clone())
     };
-    assert_eq!(packages("host/cli/templates/js/package.json"), packages("guest/js/package.json"));
+    for project in ["js", "program/js"] {
+        assert_eq!(packages(&format!("host/cli/templates/{project}/package.json")), packages("guest/js/package.json"));
+    }
     let line = text("guest/Cargo.toml").lines().find(|line| line.starts_with("wit-bindgen = ")).expect("a version").to_owned();
     assert!(text("host/cli/templates/rust/Cargo.toml").contains(&line), "the template has {line}");
     for (path, line) in [("guest/c/toolchain", "bindgen="), ("guest/c/toolchain", "zig=")] {
         let version = text(path).lines().find_map(|found| found.strip_prefix(line).map(str::to_owned)).expect("a version");
-        assert!(text("host/cli/templates/c/README.md").contains(&version), "the template has {line}{version}");
+        for project in ["c", "program/c"] {
+            let page = text(&format!("host/cli/templates/{project}/README.md"));
+            assert!(page.contains(&version), "the template {project} has {line}{version}");
+        }
     }
 }

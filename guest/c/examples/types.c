@@ -58,6 +58,10 @@ ECHO_OWNED(list_bytes, types_list_list_u8_t)
 ECHO_OWNED(tuple, types_tuple3_u8_string_f64_t)
 ECHO_OWNED(record, types_person_t)
 ECHO_OWNED(variant, types_filter_t)
+ECHO_OWNED(numbers, types_numbers_t)
+ECHO_OWNED(lists, types_lists_t)
+ECHO_OWNED(options, types_options_t)
+ECHO_OWNED(results, types_results_t)
 ECHO_OWNED(nested, types_nested_t)
 
 ECHO_OPTION(option, uint32_t)
@@ -98,6 +102,16 @@ bool exports_types_fallible(uint32_t n, uint32_t *ret, types_string_t *err) {
         return tc_fail(err, "%u is odd", n);
     *ret = n;
     return true;
+}
+
+// A result whose error carries nothing has no place for it.
+bool exports_types_half(uint32_t n, uint32_t *ret) {
+    *ret = n / 2;
+    return n % 2 == 0;
+}
+
+bool exports_types_even(uint32_t n) {
+    return n % 2 == 0;
 }
 
 bool exports_types_work_on(types_weekday_t day, types_weekday_off_t *err) {

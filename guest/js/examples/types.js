@@ -34,6 +34,10 @@ export {
   echo as echoOption,
   echo as echoOptionOption,
   echo as echoOptionRecord,
+  echo as echoNumbers,
+  echo as echoLists,
+  echo as echoOptions,
+  echo as echoResults,
   echo as echoNested,
 };
 
@@ -66,6 +70,16 @@ export function nothing() {}
 export function fallible(n) {
   if (n % 2) throw `${n} is odd`;
   return n;
+}
+
+/** An error that carries nothing. */
+export function half(n) {
+  if (n % 2) throw undefined;
+  return n / 2;
+}
+
+export function even(n) {
+  if (n % 2) throw undefined;
 }
 
 export function workOn(day) {

@@ -28,6 +28,7 @@ class WitWorld(wit_world.WitWorld):
     echo_list_u32 = echo_list_f64 = echo_list_bool = echo_list_char = echo_list_string = echo_list_list = echo
     echo_list_person = echo_list_bytes = echo_tuple = echo_record = echo_variant = echo_enum = echo_flags = echo
     echo_many_flags = echo_option = echo_option_option = echo_option_record = echo_nested = echo
+    echo_numbers = echo_lists = echo_options = echo_results = echo
     echo_result = echo_result_ok = echo_result_error = echo_result_empty = in_tuple
 
     def two_params(self, a: int, b: str) -> str:
@@ -50,6 +51,15 @@ class WitWorld(wit_world.WitWorld):
         if n % 2:
             raise Err(f"{n} is odd")
         return n
+
+    def half(self, n: int) -> int:
+        if n % 2:
+            raise Err(None)
+        return n // 2
+
+    def even(self, n: int) -> None:
+        if n % 2:
+            raise Err(None)
 
     def work_on(self, day: Weekday) -> None:
         if day is Weekday.SUNDAY:

@@ -52,6 +52,10 @@ impl Guest for Types {
         echo_option: Option<u32>,
         echo_option_option: Option<Option<u32>>,
         echo_option_record: Option<Person>,
+        echo_numbers: Numbers,
+        echo_lists: Lists,
+        echo_options: Options,
+        echo_results: Results,
         echo_nested: Nested,
     }
 
@@ -112,6 +116,14 @@ impl Guest for Types {
         if n.is_multiple_of(2) { Ok(n) } else { Err(format!("{n} is odd")) }
     }
 
+    fn half(n: u32) -> Result<u32, ()> {
+        if n.is_multiple_of(2) { Ok(n / 2) } else { Err(()) }
+    }
+
+    fn even(n: u32) -> Result<(), ()> {
+        if n.is_multiple_of(2) { Ok(()) } else { Err(()) }
+    }
+
     fn work_on(day: Weekday) -> Result<(), WeekdayOff> {
         if day == Weekday::Sunday {
             return Err(WeekdayOff { day, reason: "a day of rest".to_owned() });
@@ -158,6 +170,8 @@ mod tests {
     fn fallible_fails_on_odd_numbers() {
         assert_eq!(Types::fallible(4), Ok(4));
         assert_eq!(Types::fallible(7), Err("7 is odd".to_owned()));
+        assert_eq!((Types::half(6), Types::half(7)), (Ok(3), Err(())));
+        assert_eq!((Types::even(6), Types::even(7)), (Ok(()), Err(())));
     }
 
     #[test]
