@@ -1,3 +1,5 @@
+//! The line by itself: order, gaps, jobs, moments.
+
 use super::*;
 
 fn waiting(job: u64, first: u64, start_by: Option<u64>) -> Chunk {
