@@ -49,6 +49,21 @@ pub struct Chunk {
 }
 
 impl Chunk {
+    /// Each of its tasks as a chunk of its own, in order, without history.
+    pub(crate) fn singles(self) -> Vec<Self> {
+        if self.count == 1 {
+            return vec![self];
+        }
+        let mut reader = ItemReader::new(&self.items);
+        let mut single = |first| {
+            let mut items = ItemWriter::default();
+            items.push(reader.next().and_then(Result::ok).unwrap_or(&[]));
+            let items = items.into_parts().0;
+            Self { job: self.job, first, count: 1, items, history: Vec::new(), start_by: self.start_by }
+        };
+        (0..u64::from(self.count)).map(|at| single(self.first.saturating_add(at))).collect()
+    }
+
     /// The tasks `from..to` of this chunk, as a chunk of its own without history; `None` if there is none.
     #[must_use]
     pub fn part(&self, from: u32, to: u32) -> Option<Self> {
@@ -84,6 +99,14 @@ mod tests {
         let part = whole.part(1, 3).unwrap();
         assert_eq!((part.first, part.count), (11, 2));
         assert_eq!(part, Chunk { first: 11, ..chunk(&[b"bb", b"ccc"]) });
+    }
+
+    #[test]
+    fn singles_are_the_parts_of_one() {
+        let whole = chunk(&[b"a", b"bb", b"ccc"]);
+        let parts = (0..3).filter_map(|at| whole.part(at, at + 1)).collect::<Vec<_>>();
+        assert_eq!(whole.singles(), parts);
+        assert_eq!(chunk(&[b"a"]).singles(), [chunk(&[b"a"])]);
     }
 
     #[test]

@@ -31,16 +31,20 @@ use crate::time::Now;
 mod assign;
 mod clock;
 mod death;
-mod expiry;
+mod line;
 mod outcome;
 mod shortage;
 mod staff;
 mod stop;
 
+use line::{Lane, Later, Line};
+
 #[derive(Debug)]
 struct Job {
     options: JobOptions,
     phase: Phase,
+    /// Its chunks in line.
+    lane: Lane,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,18 +128,14 @@ pub struct Place {
 pub struct Pool {
     options: PoolOptions,
     slots: Vec<Slot>,
-    pending: VecDeque<Chunk>,
-    /// Chunks that wait for a moment, earliest first.
-    delayed: BTreeMap<(Now, u64), Chunk>,
-    /// Moments at which something that waits may be out of its time.
-    expiries: BTreeSet<Now>,
+    pending: Line,
+    delayed: Later,
     jobs: BTreeMap<JobId, Job>,
     estimates: BTreeMap<TaskIndex, Estimate>,
     restart: RestartPolicy,
     effects: Vec<PoolEffect>,
     next_worker: u64,
     next_chunk: u64,
-    next_delay: u64,
     /// Tasks at the front of a worker's line when it ended without a word of what it ran. Once is forgiven: it may have run nothing.
     suspects: BTreeSet<(JobId, u64)>,
     /// Workers beside those of the options, for tasks that gave their place back while they wait.
@@ -160,16 +160,14 @@ impl Pool {
         Self {
             options,
             slots: (0..options.workers.max(1)).map(|_| Slot::Empty { respawn: Now::default() }).collect(),
-            pending: VecDeque::new(),
-            delayed: BTreeMap::new(),
-            expiries: BTreeSet::new(),
+            pending: Line::default(),
+            delayed: Later::default(),
             jobs: BTreeMap::new(),
             estimates: BTreeMap::new(),
             restart: RestartPolicy::new(options.workers, attempts),
             effects: Vec::new(),
             next_worker: first_worker,
             next_chunk: 0,
-            next_delay: 0,
             suspects: BTreeSet::new(),
             extra: 0,
             retiring: false,
@@ -195,37 +193,53 @@ impl Pool {
 
     /// A job begins; its tasks come as chunks.
     pub fn open_job(&mut self, job: JobId, options: JobOptions) {
-        self.jobs.insert(job, Job { options, phase: Phase::Open });
+        let lane = Lane::default();
+        if let Some(before) = self.jobs.insert(job, Job { options, phase: Phase::Open, lane }) {
+            // What waits of it runs with the new options.
+            self.pending.offer();
+            self.jobs.entry(job).and_modify(|job| job.lane = before.lane);
+        }
     }
 
     /// No more chunks of this job will come, and nobody waits for it.
     pub fn close_job(&mut self, now: Now, job: JobId) {
         self.cancel_job(now, job);
-        self.jobs.remove(&job);
-        self.suspects.retain(|(suspect, _)| *suspect != job);
+        self.end_job(job);
     }
 
     /// All tasks of this job have ended, and no more will come.
     pub fn end_job(&mut self, job: JobId) {
         self.jobs.remove(&job);
-        if !self.suspects.is_empty() {
-            self.suspects.retain(|(suspect, _)| *suspect != job);
+        while let Some(suspect) = self.suspects.range((job, 0)..=(job, u64::MAX)).next().copied() {
+            self.suspects.remove(&suspect);
         }
     }
 
     /// Tasks to run. Tasks of a job that is unknown, cancelled or drained are cancelled, and so are all once the pool retires. A
     /// pool that failed takes none: they are lost with it.
-    pub fn submit(&mut self, now: Now, mut chunk: Chunk) {
+    pub fn submit(&mut self, now: Now, chunk: Chunk) {
         if self.failed || chunk.count == 0 {
             return;
         }
-        if self.retiring || !self.is_open(chunk.job) {
-            self.cancelled(&chunk);
-            return;
+        let job = self.jobs.get_mut(&chunk.job).filter(|job| job.phase == Phase::Open && !self.retiring);
+        let Some(job) = job else { return self.cancelled(&chunk) };
+        match job.options.queue_timeout {
+            None => self.pending.push_back(&mut job.lane, chunk),
+            Some(limit) => {
+                for one in chunk.singles() {
+                    self.pending.push_back(&mut job.lane, Chunk { start_by: Some(now.plus(limit)), ..one });
+                }
+            }
         }
-        self.bound_waiting(now, &mut chunk);
-        self.pending.push_back(chunk);
         self.assign(now);
+    }
+
+    /// Tasks that had their turn are the next again.
+    fn put_back(&mut self, chunk: Chunk) {
+        match self.jobs.get_mut(&chunk.job) {
+            Some(job) => self.pending.push_front(&mut job.lane, chunk),
+            None => self.cancelled(&chunk),
+        }
     }
 
     /// Whether tasks of this job may start.
@@ -288,6 +302,7 @@ impl Pool {
         let slot = self.slots.iter_mut().find(|slot| matches!(slot, Slot::Starting { id: starting, .. } if *starting == id));
         let slot = slot.ok_or(Violation::OutOfTurn)?;
         *slot = Slot::Ready(Worker::new(id));
+        self.pending.offer();
         self.restart.started();
         self.assign(now);
         Ok(())
@@ -303,9 +318,7 @@ impl Pool {
     pub fn fail(&mut self, why: String) {
         if !self.failed {
             self.failed = true;
-            self.pending.clear();
-            self.delayed.clear();
-            self.expiries.clear();
+            self.take_waiting();
             self.effects.push(PoolEffect::Failed(why));
         }
     }

@@ -94,8 +94,9 @@ impl PoolBuilder {
         self
     }
 
-    /// How long a task may wait for its first attempt, from its submission, to the next hundredth of a second. One that waits longer never runs and
-    /// ends with [`TaskError::Expired`](crate::TaskError::Expired). No limit by default. With a limit tasks are given to workers one by one.
+    /// How long a task may wait for its first attempt, from its submission (in a map, from when its input was taken). One that waits longer never runs
+    /// and ends with [`TaskError::Expired`](crate::TaskError::Expired). No limit by default. With a limit tasks are given to workers one by one,
+    /// which makes very short ones slower.
     #[must_use]
     pub fn queue_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.queue_timeout = timeout;

@@ -200,7 +200,7 @@ impl Broker {
 
     /// Nobody waits for the job any more.
     pub fn close_job(&mut self, now: Now, job: JobId) {
-        // What has nothing left needs no walk through all that waits: with it, each of many futures would cost as much as there are others.
+        // What has nothing left needs no look at what workers have: that is the common end of a future.
         let over = self.jobs.get(&job).is_none_or(|job| job.left == 0);
         self.with_job(now, job, |pool, now| if over { pool.end_job(job) } else { pool.close_job(now, job) });
         self.jobs.remove(&job);

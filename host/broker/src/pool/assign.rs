@@ -17,14 +17,15 @@ impl Pool {
     }
 
     fn fill(&mut self, now: Now) {
-        self.replace_used_up(None);
         self.expire(now);
-        loop {
-            self.split_front();
-            let Some(chunk) = self.pending.front() else { return };
+        if self.pending.is_refused() {
+            return;
+        }
+        self.replace_used_up(None);
+        while let Some(chunk) = self.pending.front() {
             let count = chunk.count;
-            let Some(job) = self.jobs.get(&chunk.job) else {
-                if let Some(chunk) = self.pending.pop_front() {
+            let Some(job) = self.jobs.get_mut(&chunk.job) else {
+                if let Some(chunk) = self.pending.pop_front(None) {
                     self.cancelled(&chunk);
                 }
                 continue;
@@ -47,9 +48,10 @@ impl Pool {
             });
             let Some(worker) = free.min_by_key(|worker| (worker.tasks, worker.id)) else {
                 self.replace_used_up(Some(count));
+                self.pending.refuse();
                 return;
             };
-            let Some(chunk) = self.pending.pop_front() else { return };
+            let Some(chunk) = self.pending.pop_front(Some(&mut job.lane)) else { return };
             let id = ChunkId(self.next_chunk);
             self.next_chunk += 1;
             worker.tasks = worker.tasks.saturating_add(chunk.count);

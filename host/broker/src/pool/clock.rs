@@ -11,18 +11,16 @@ use crate::time::{Duration, Now};
 const BOOT: Duration = Duration::from_millis(30_000);
 
 impl Pool {
-    /// Time passed: delayed attempts become due, workers are started again, tasks that did not stop lose their worker.
+    /// Time passed: delayed attempts become due, what waited too long expires, workers are started again, tasks that did not stop lose their worker.
     pub fn tick(&mut self, now: Now) {
         if self.failed {
             return;
         }
-        while let Some(entry) = self.delayed.first_entry() {
-            if entry.key().0 > now {
-                break;
-            }
-            let chunk = entry.remove();
-            self.pending.push_front(chunk);
+        while let Some(chunk) = self.delayed.pop_due(now) {
+            self.put_back(chunk);
         }
+        self.expire(now);
+        self.pending.offer();
         self.let_go();
         self.staff(now);
         let overdue: Vec<(WorkerId, KillReason)> =
@@ -33,18 +31,26 @@ impl Pool {
         self.assign(now);
     }
 
+    /// Ends what waited too long for its first attempt.
+    pub(super) fn expire(&mut self, now: Now) {
+        while let Some((place, chunk)) = self.pending.pop_due(now) {
+            if let Some(job) = self.jobs.get_mut(&chunk.job) {
+                job.lane.remove(place);
+            }
+            self.effects.push(PoolEffect::Expired { job: chunk.job, first: chunk.first, count: chunk.count });
+        }
+    }
+
     /// When [`tick`](Self::tick) has something to do; `None`: only after another event.
     #[must_use]
     pub fn next_tick(&self) -> Option<Now> {
         if self.failed {
             return None;
         }
-        let delayed = self.delayed.keys().next().map(|(at, _)| *at);
         let respawn = |slot: &Slot| if let Slot::Empty { respawn } = slot { Some(*respawn) } else { None };
         let respawn = if self.wants_staff() { self.slots.iter().filter_map(respawn).min() } else { None };
         let deadline = self.deadlines().map(|(at, _, _)| at).min();
-        let expiry = self.expiries.first().copied();
-        [delayed, respawn, deadline, expiry].into_iter().flatten().min()
+        [self.delayed.next_due(), self.pending.next_due(), respawn, deadline].into_iter().flatten().min()
     }
 
     /// When the front task of each worker has to have ended, with its grace, and when a starting one has to be ready.

@@ -91,8 +91,7 @@ impl Pool {
             if self.failed {
                 // Lost with the pool, which was told.
             } else if self.is_open(chunk.job) {
-                self.expiries.extend(chunk.start_by);
-                self.pending.push_front(chunk);
+                self.put_back(chunk);
             } else {
                 self.restart.progressed();
                 self.cancelled(&chunk);

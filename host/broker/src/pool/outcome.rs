@@ -98,6 +98,7 @@ impl Pool {
     /// `count` tasks of the front flight ended.
     fn advance(&mut self, now: Now, id: WorkerId, count: u32) {
         self.restart.progressed();
+        self.pending.offer();
         let Some(worker) = self.worker_mut(id) else { return };
         worker.tasks = worker.tasks.saturating_sub(count);
         worker.served = worker.served.saturating_add(count);
@@ -138,7 +139,6 @@ impl Pool {
         chunk.history.push(attempt);
         // It has begun once, so it is not out of date.
         chunk.start_by = None;
-        self.next_delay += 1;
-        self.delayed.insert((now.plus(wait), self.next_delay), chunk);
+        self.delayed.push(now.plus(wait), chunk);
     }
 }

@@ -143,6 +143,7 @@ impl Pool {
     #[must_use]
     pub fn is_moving(&self) -> bool {
         !self.delayed.is_empty()
+            || self.pending.next_due().is_some()
             || self.slots.iter().any(|slot| match slot {
                 Slot::Starting { .. } | Slot::Leaving(_) | Slot::Closed(Some(_)) => true,
                 Slot::Ready(worker) => worker.killed.is_some() || (!worker.flights.is_empty() && !worker.waits),

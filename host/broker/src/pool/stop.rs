@@ -2,7 +2,8 @@
 
 use taskcell_wire::{JobId, WorkerId};
 
-use super::{Phase, Pool, Slot};
+use super::{Lane, Phase, Pool, Slot};
+use crate::chunk::Chunk;
 use crate::effect::{KillReason, PoolEffect, Violation};
 use crate::time::{Duration, Now};
 
@@ -36,14 +37,9 @@ impl Pool {
     }
 
     fn cancel_waiting(&mut self, job: JobId) {
-        let (cancelled, kept) = std::mem::take(&mut self.pending).into_iter().partition::<Vec<_>, _>(|chunk| chunk.job == job);
-        self.pending = kept.into();
-        cancelled.iter().for_each(|chunk| self.cancelled(chunk));
-        let delayed: Vec<_> = self.delayed.iter().filter(|(_, chunk)| chunk.job == job).map(|(key, _)| *key).collect();
-        for key in delayed {
-            if let Some(chunk) = self.delayed.remove(&key) {
-                self.cancelled(&chunk);
-            }
+        let waiting = self.jobs.get_mut(&job).map_or_else(Vec::new, |job| self.pending.take_lane(&mut job.lane));
+        for chunk in waiting.iter().chain(&self.delayed.take_job(job)) {
+            self.cancelled(chunk);
         }
     }
 
@@ -66,10 +62,13 @@ impl Pool {
 
     /// Cancels the tasks that no worker has.
     pub fn cancel_all_waiting(&mut self) {
-        let pending = std::mem::take(&mut self.pending);
-        pending.iter().for_each(|chunk| self.cancelled(chunk));
-        let delayed = std::mem::take(&mut self.delayed);
-        delayed.values().for_each(|chunk| self.cancelled(chunk));
+        self.take_waiting().iter().for_each(|chunk| self.cancelled(chunk));
+    }
+
+    /// Takes all that no worker has: what is in line, then what would come later.
+    pub(super) fn take_waiting(&mut self) -> Vec<Chunk> {
+        self.jobs.values_mut().for_each(|job| job.lane = Lane::default());
+        self.pending.drain().chain(self.delayed.drain()).collect()
     }
 
     /// Cancels the tasks that no worker has; nothing is started or tried again.
@@ -138,7 +137,7 @@ impl Pool {
         self.effects.push(PoolEffect::Recall(id, chunk, keep));
         for (stop_sent, chunk) in back.into_iter().rev() {
             if stop_sent.is_none() && self.is_open(chunk.job) && !self.failed {
-                self.pending.push_front(chunk);
+                self.put_back(chunk);
             } else {
                 self.cancelled(&chunk);
             }
@@ -151,6 +150,7 @@ impl Pool {
         let Some(worker) = self.worker_mut(id).filter(|worker| worker.waits) else { return };
         worker.waits = false;
         if !self.pending.is_empty() {
+            self.pending.offer();
             self.assign(now);
         }
     }

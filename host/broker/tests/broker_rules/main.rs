@@ -4,6 +4,7 @@
 #[path = "../host/mod.rs"]
 mod host;
 
+mod circles;
 mod handles;
 mod limits;
 mod pools;

@@ -18,6 +18,7 @@ pub(crate) struct Counts {
     pub(crate) lost: u64,
     pub(crate) cancelled: u64,
     pub(crate) expired: u64,
+    pub(crate) in_time: u64,
     pub(crate) deaths: u64,
     pub(crate) charged: u64,
     pub(crate) charged_behind: u64,
@@ -98,6 +99,10 @@ impl Play<'_> {
                 PoolEffect::Lost { .. } => self.counts.lost += 1,
                 PoolEffect::Cancelled { .. } => self.counts.cancelled += 1,
                 PoolEffect::Expired { .. } => self.counts.expired += 1,
+                PoolEffect::Send(worker, chunk) => {
+                    let limit = self.pool.flight(*worker, *chunk).and_then(|(_, options)| options.queue_timeout);
+                    self.counts.in_time += u64::from(limit.is_some());
+                }
                 PoolEffect::Failed(_) => self.counts.failures += 1,
                 PoolEffect::Retire(_) => self.counts.retired += 1,
                 PoolEffect::Kill(_, KillReason::Timeout) => self.counts.timeouts += 1,
@@ -105,7 +110,6 @@ impl Play<'_> {
                 PoolEffect::Kill(_, KillReason::NotReady) => self.counts.not_ready += 1,
                 PoolEffect::Kill(_, KillReason::Violation(_) | KillReason::Killed | KillReason::Stopped)
                 | PoolEffect::Spawn(_)
-                | PoolEffect::Send(..)
                 | PoolEffect::Recall(..)
                 | PoolEffect::Stop(..) => {}
             }

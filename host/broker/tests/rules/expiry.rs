@@ -84,3 +84,40 @@ fn what_ended_otherwise_does_not_expire() {
     bench.tick(1_000);
     assert_eq!((bench.look(), bench.pool.next_tick()), (Vec::new(), None));
 }
+
+#[test]
+fn a_long_chunk_waits_as_single_tasks() {
+    let mut bench = bench(2, 0);
+    bench.submit(HURRIED, 0, 1000);
+    let sent = bench.sent();
+    let places: Vec<_> = sent.iter().map(|(worker, chunk)| bench.places(*worker, *chunk)).collect();
+    assert_eq!((places, bench.pool.waiting()), (vec![vec![0], vec![1]], 998));
+    bench.tick(50);
+    assert_eq!(bench.look(), (2..1000).map(|first| expired(first, 1)).collect::<Vec<_>>());
+}
+
+#[test]
+fn waiting_for_a_worker_to_start_counts() {
+    let mut bench = Bench::starting(1, budget(0, 0));
+    bench.pool.open_job(HURRIED, JobOptions { queue_timeout: Some(Duration::from_millis(50)), ..JobOptions::new(TaskIndex(0)) });
+    bench.submit(HURRIED, 0, 1);
+    bench.tick(49);
+    assert_eq!(bench.look(), []);
+    bench.tick(1);
+    assert_eq!(bench.look(), [expired(0, 1)]);
+    bench.ready_all();
+    assert_eq!(bench.look(), []);
+}
+
+#[test]
+fn a_pool_that_retires_lets_go_when_the_last_expired() {
+    let mut bench = bench(1, 0);
+    bench.submit(OTHER, 0, 1);
+    let (worker, chunk) = bench.sent().remove(0);
+    bench.submit(HURRIED, 0, 1);
+    bench.pool.retire();
+    bench.tick(50);
+    assert_eq!(bench.look(), [expired(0, 1)]);
+    bench.finish(worker, chunk, 0, 1);
+    assert_eq!(bench.look(), [PoolEffect::Retire(worker)]);
+}

@@ -6,5 +6,6 @@ mod deaths;
 mod expiry;
 mod order;
 mod shortage;
+mod speed;
 mod staff;
 mod stopping;
