@@ -144,9 +144,9 @@ impl Ledger {
         assert_eq!(before, None, "{worker} {call} is made twice");
     }
 
-    /// Who has the lock.
-    pub(crate) fn owner(&self) -> Option<WorkerId> {
-        self.owner
+    /// Who has the lock, or a permit.
+    pub(crate) fn holder(&self) -> Option<WorkerId> {
+        self.owner.or_else(|| self.held.first().copied())
     }
 
     /// Whether a call of the worker waits for its answer.

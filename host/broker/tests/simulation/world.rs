@@ -204,8 +204,8 @@ impl World {
             89..=95 => self.people(),
             96 => {
                 // Now and then the one that dies is the one whose death is felt by most.
-                let owner = self.supervisor.ledger.owner().filter(|id| self.may_suffer(*id));
-                let felt = owner.filter(|_| self.random.once_in(2));
+                let holder = self.supervisor.ledger.holder().filter(|id| self.may_suffer(*id));
+                let felt = holder.filter(|_| !self.random.once_in(4));
                 if let Some(id) = felt.or_else(|| self.victim()) {
                     self.die(id);
                 }
