@@ -149,7 +149,7 @@ impl World {
 
     /// The whole schedule. Gives what was reached.
     pub(crate) fn play(&mut self) -> Counts {
-        let steps = 50 + self.random.below(500);
+        let steps = 50 + self.random.below(if self.is_program { 800 } else { 400 });
         for _ in 0..steps {
             self.step();
         }
@@ -183,7 +183,8 @@ impl World {
         match self.random.below(100) {
             0..=39 => {
                 if let Some(id) = self.worker() {
-                    self.run(id);
+                    // Several steps at once, or a program would only have begun when nothing goes wrong any more.
+                    while self.run(id) && !self.random.once_in(3) {}
                 }
             }
             40..=69 => {
