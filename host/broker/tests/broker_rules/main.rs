@@ -5,6 +5,7 @@
 mod host;
 
 mod handles;
+mod late;
 mod pools;
 mod processes;
 mod speed;
