@@ -6,6 +6,7 @@ mod host;
 
 mod circles;
 mod handles;
+mod late;
 mod limits;
 mod pools;
 mod processes;

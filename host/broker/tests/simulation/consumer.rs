@@ -74,8 +74,8 @@ impl Consumer {
         if self.failed {
             return Step::End(End::Failed);
         }
-        // Longest where it holds the lock and has read and not written.
-        let pause = if matches!(self.at, At::Write(_)) { 2 } else { 12 };
+        // Longest where it holds the lock and has read and not written, and where it holds a permit.
+        let pause = if matches!(self.at, At::Write(_) | At::Return) { 2 } else { 12 };
         if random.once_in(pause) && self.at != At::Over {
             return match random.below(3) {
                 0 => Step::Tell(Tell::Progress { done: 1, total: None, note: "so far" }),

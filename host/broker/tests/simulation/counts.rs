@@ -27,6 +27,7 @@ pub(crate) struct Counts {
     pub(crate) programs: u64,
     pub(crate) killed_programs: u64,
     pub(crate) pools_failed: u64,
+    pub(crate) cannot_begin: u64,
     pub(crate) redelivered: u64,
     pub(crate) left_locks: u64,
     pub(crate) deadlocks: u64,
@@ -34,7 +35,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    fn fields(&mut self) -> [(&'static str, &mut u64); 28] {
+    fn fields(&mut self) -> [(&'static str, &mut u64); 29] {
         [
             ("steps", &mut self.steps),
             ("messages", &mut self.messages),
@@ -60,6 +61,7 @@ impl Counts {
             ("programs that ended well", &mut self.programs),
             ("programs that were killed", &mut self.killed_programs),
             ("pools that gave up", &mut self.pools_failed),
+            ("pools whose guests could not begin", &mut self.cannot_begin),
             ("messages that were given again", &mut self.redelivered),
             ("locks of the dead", &mut self.left_locks),
             ("deadlocks told", &mut self.deadlocks),

@@ -26,7 +26,7 @@ enum Asked {
     Get,
     Receive(u64),
     Ack(LeaseId),
-    Nack(LeaseId),
+    Nack(LeaseId, u64),
     Extend(LeaseId, u64),
     Reject(LeaseId),
     TakeRejected,
@@ -50,6 +50,8 @@ enum Place {
     Waiting,
     /// With an attempt, until then at most.
     Leased(WorkerId, LeaseId, Now),
+    /// Given back, to come again then.
+    Delayed(Now),
     Done,
     /// Given up, and not told yet.
     Aside,
@@ -97,7 +99,7 @@ fn asked(call: &Call<'_>) -> Asked {
         Call::Queue(_, QueueCall::Get { .. }) => Asked::Get,
         Call::Queue(_, QueueCall::Receive { lease, .. }) => Asked::Receive(*lease),
         Call::Queue(_, QueueCall::Ack { lease }) => Asked::Ack(*lease),
-        Call::Queue(_, QueueCall::Nack { lease, .. }) => Asked::Nack(*lease),
+        Call::Queue(_, QueueCall::Nack { lease, delay }) => Asked::Nack(*lease, *delay),
         Call::Queue(_, QueueCall::Extend { lease, by }) => Asked::Extend(*lease, *by),
         Call::Queue(_, QueueCall::Reject { lease }) => Asked::Reject(*lease),
         Call::Queue(_, QueueCall::TakeRejected { .. }) => Asked::TakeRejected,
@@ -142,9 +144,9 @@ impl Ledger {
         assert_eq!(before, None, "{worker} {call} is made twice");
     }
 
-    /// Who has the lock.
-    pub(crate) fn owner(&self) -> Option<WorkerId> {
-        self.owner
+    /// Who has the lock, or a permit.
+    pub(crate) fn holder(&self) -> Option<WorkerId> {
+        self.owner.or_else(|| self.held.first().copied())
     }
 
     /// Whether a call of the worker waits for its answer.
@@ -218,7 +220,10 @@ impl Ledger {
                 message.place = Place::Leased(worker, *lease, now.plus(taskcell_broker::Duration(length)));
             }
             (Asked::Ack(lease), Reply::Queue(QueueReply::Done)) => self.leased(worker, lease).place = Place::Done,
-            (Asked::Nack(lease), Reply::Queue(QueueReply::Done)) => self.leased(worker, lease).place = Place::Waiting,
+            (Asked::Nack(lease, delay), Reply::Queue(QueueReply::Done)) => {
+                let until = now.plus(taskcell_broker::Duration(delay));
+                self.leased(worker, lease).place = if delay == 0 { Place::Waiting } else { Place::Delayed(until) };
+            }
             (Asked::Reject(lease), Reply::Queue(QueueReply::Done)) => self.leased(worker, lease).place = Place::Aside,
             (Asked::Extend(lease, by), Reply::Queue(QueueReply::Done)) => {
                 self.leased(worker, lease).place = Place::Leased(worker, lease, now.plus(taskcell_broker::Duration(by)));
@@ -227,7 +232,8 @@ impl Ledger {
                 for rejected in rejected {
                     let most = self.attempts;
                     let message = self.message(usize::from(rejected.message[0]));
-                    let given_up = message.place == Place::Aside || (is_free(message, now) && message.attempts >= most);
+                    let back = matches!(message.place, Place::Delayed(_)) || is_free(message, now);
+                    let given_up = message.place == Place::Aside || (back && message.attempts >= most);
                     assert!(given_up, "{rejected:?} is told as given up: {message:?}");
                     assert_eq!(message.attempts, rejected.attempts);
                     message.place = Place::Told;
@@ -238,7 +244,9 @@ impl Ledger {
                 for (number, message) in self.messages.iter().enumerate() {
                     let settled = match message.place {
                         Place::Done | Place::Aside | Place::Told | Place::Nowhere => true,
-                        Place::Waiting | Place::Leased(..) => is_free(message, now) && message.attempts >= self.attempts,
+                        // One that was tried as often as may be is put aside, whatever was asked for it.
+                        Place::Waiting | Place::Delayed(_) => message.attempts >= self.attempts,
+                        Place::Leased(..) => is_free(message, now) && message.attempts >= self.attempts,
                     };
                     assert!(settled, "joined before message {number} was acknowledged: {message:?}");
                 }
@@ -328,6 +336,11 @@ impl Ledger {
         let inside = |message: &&Message| message.held && !matches!(message.place, Place::Done | Place::Aside | Place::Told);
         let held = self.messages.iter().filter(inside).filter(|message| message.attempts < self.attempts).count() as u64;
         assert!(held <= self.capacity.max(1) || self.attempts == 0, "{held} messages in a queue for {}", self.capacity);
+        let is_there = |message: &Message| message.place == Place::Waiting && message.held && message.attempts < self.attempts;
+        if let Some(number) = self.messages.iter().position(is_there) {
+            let waits = self.open.iter().find(|(_, asked)| matches!(asked, Asked::Receive(_)));
+            assert_eq!(waits, None, "waits beside message {number}, which nobody has");
+        }
     }
 
     /// The program ended well: every message was acknowledged, or told as given up, and nobody has anything.
@@ -347,7 +360,7 @@ impl Ledger {
 fn is_free(message: &Message, now: Now) -> bool {
     match message.place {
         Place::Waiting => true,
-        Place::Leased(_, _, until) => until <= now,
+        Place::Leased(_, _, until) | Place::Delayed(until) => until <= now,
         Place::Nowhere | Place::Done | Place::Aside | Place::Told => false,
     }
 }

@@ -236,10 +236,13 @@ impl Supervisor {
             self.broker.could_not_start(self.now, id, "failed to fork");
             return self.observe();
         }
+        // A pool of a guest may give up beside others that go on; one of the API's is the end of all.
+        let is_guests = self.broker.pool_of(id).is_some_and(|pool| self.broker.is_guests(pool));
         let boot = match random.below(400) {
             0..=3 if self.faults => Boot::Fails(BootFailure::Boot),
             4 if self.faults => Boot::Fails(BootFailure::Guest),
             5..=12 if self.faults => Boot::Dies,
+            13..=22 if self.faults && is_guests => Boot::Fails(BootFailure::Guest),
             _ => Boot::Well,
         };
         self.pids += 1;
@@ -357,7 +360,10 @@ impl Supervisor {
             }
             FromWorker::Failed { .. } if link.ready => return Err(Violation::OutOfTurn),
             FromWorker::Failed { kind: BootFailure::Boot, .. } => link.wanting = true,
-            FromWorker::Failed { .. } => self.broker.fail(self.now, self.broker.pool_of(id), "a guest that can't begin".into()),
+            FromWorker::Failed { .. } => {
+                self.counts.cannot_begin += 1;
+                self.broker.fail(self.now, self.broker.pool_of(id), "a guest that can't begin".into());
+            }
             FromWorker::Results { .. } if !link.ready => return Err(Violation::OutOfTurn),
             FromWorker::Results { chunk, first, count, nanoseconds, outcomes } => {
                 let results = Results { chunk, first, count, nanoseconds, outcomes };

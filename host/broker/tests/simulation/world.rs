@@ -149,7 +149,7 @@ impl World {
 
     /// The whole schedule. Gives what was reached.
     pub(crate) fn play(&mut self) -> Counts {
-        let steps = 50 + self.random.below(500);
+        let steps = 50 + self.random.below(if self.is_program { 800 } else { 400 });
         for _ in 0..steps {
             self.step();
         }
@@ -183,7 +183,8 @@ impl World {
         match self.random.below(100) {
             0..=39 => {
                 if let Some(id) = self.worker() {
-                    self.run(id);
+                    // Several steps at once, or a program would only have begun when nothing goes wrong any more.
+                    while self.run(id) && !self.random.once_in(3) {}
                 }
             }
             40..=69 => {
@@ -204,8 +205,8 @@ impl World {
             89..=95 => self.people(),
             96 => {
                 // Now and then the one that dies is the one whose death is felt by most.
-                let owner = self.supervisor.ledger.owner().filter(|id| self.may_suffer(*id));
-                let felt = owner.filter(|_| self.random.once_in(2));
+                let holder = self.supervisor.ledger.holder().filter(|id| self.may_suffer(*id));
+                let felt = holder.filter(|_| !self.random.once_in(4));
                 if let Some(id) = felt.or_else(|| self.victim()) {
                     self.die(id);
                 }
@@ -340,6 +341,8 @@ impl World {
         let mut outcomes = OutcomeWriter::default();
         outcomes.push(0, &Outcome::Ok(b"1"));
         let own = link.line.front().map(|sent| (sent.0, sent.3));
+        let runs_first = link.worker.running.map(|running| running.0) == own.map(|own| own.0);
+        let behind = link.line.get(2).filter(|_| runs_first).map(|sent| sent.0);
         let result = |chunk, first, count, outcomes: &OutcomeWriter| {
             let mut frame = Vec::new();
             let outcomes = outcomes.bytes();
@@ -353,6 +356,8 @@ impl World {
             // A result of a former attempt, late; a result for another's task.
             (0..=1, _, Some(former), _) => result(former, 0, 1, &outcomes),
             (0..=2, _, _, Some(elsewhere)) => result(elsewhere, 0, 1, &outcomes),
+            // A result of its own, for a task that stands far behind the one that it runs.
+            (3, Some((_, done)), _, _) if behind.is_some() => result(behind.unwrap_or(ChunkId(0)), done, 1, &outcomes),
             // More than there is, less than was announced, and what is not to be printed.
             (3, Some((chunk, done)), _, _) => result(chunk, done + 100, 1, &outcomes),
             (4, Some((chunk, done)), _, _) => result(chunk, done, 2, &outcomes),
