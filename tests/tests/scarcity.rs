@@ -168,8 +168,7 @@ fn a_limit_on_address_space_is_named() {
             let said = ended.one_error(1);
             assert!(said.contains("ulimit -v") && said.contains(&format!("{mebibytes} MiB")), "{said}");
         }
-        // The supervisor itself needs some 50 MiB, and 4 MiB for what it shares with each worker.
-        let soft = map().after(&format!("ulimit -Sv {}", mebibytes.max(96) * 1024)).run();
+        let soft = map().after(&format!("ulimit -Sv {}", mebibytes * 1024)).run();
         assert_eq!(soft.well().lines(), ROUNDS, "a soft limit is for this process, and workers need more");
     }
 }

@@ -24,8 +24,9 @@ use taskcell_sandbox::SharedMemory;
 
 use crate::stop::now;
 
-/// The longest call or answer, with its frame's header, in bytes. Longer ones go over the socket.
-pub const MAILBOX_BYTES: usize = (2 << 20) - 4096;
+/// The longest call or answer, with its frame's header, in bytes. Longer ones go over the socket: more shared memory for each worker would cost
+/// address space, which some machines limit.
+pub const MAILBOX_BYTES: usize = (512 << 10) - 4096;
 /// From this length on a message is laid here whether somebody looks or not: copying it is what costs most.
 pub const LONG_BYTES: usize = 16 * 1024;
 /// How long either side looks before it sleeps, in nanoseconds: about what a wake-up costs, so at worst it costs twice.
