@@ -145,8 +145,8 @@ fn a_program_has_the_library_and_the_interfaces_of_this_repository() {
         for (from, to) in copies {
             let from = repository().join(from);
             // What compilers and editors leave behind is not ours.
-            let ours = |path: &String| !(path.contains("__pycache__") || (to == "wit/deps/host" && path.starts_with("deps/")));
-            for path in files(&from).into_iter().filter(ours) {
+            let other = |path: &String| path.contains("__pycache__") || to == "wit/deps/host" && path.starts_with("deps/");
+            for path in files(&from).into_iter().filter(|path| !other(path)) {
                 let copy = fs::read_to_string(folder.join(to).join(&path))
                     .unwrap_or_else(|error| panic!("{language}: {to}/{path}: {error}"));
                 assert_eq!(copy, fs::read_to_string(from.join(&path)).expect("a file"), "{language}: {to}/{path}");
