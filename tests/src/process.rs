@@ -39,7 +39,17 @@ impl Process {
     /// Whether it was started as a worker or a compile child.
     #[must_use]
     pub fn is_confined(&self) -> bool {
-        let ours = |name: &str| name.starts_with("taskcell-worker") || name.starts_with("taskcell-compil");
+        self.goes_by("taskcell-worker") || self.goes_by("taskcell-compil")
+    }
+
+    /// Whether it was started to fork workers.
+    #[must_use]
+    pub fn is_forker(&self) -> bool {
+        self.goes_by("taskcell-forker")
+    }
+
+    fn goes_by(&self, wanted: &str) -> bool {
+        let ours = |name: &str| name.starts_with(wanted);
         // The short name is the executed file's until the process gave itself another; the arguments are right from the start.
         ours(&self.name) || fs::read_to_string(format!("/proc/{}/cmdline", self.pid)).is_ok_and(|line| ours(&line))
     }

@@ -76,6 +76,12 @@ impl Running {
         children(self.pid()).into_iter().filter(|child| child.state != 'Z' && child.is_confined()).collect()
     }
 
+    /// Those that fork its workers.
+    #[must_use]
+    pub fn forkers(&self) -> Vec<Process> {
+        children(self.pid()).into_iter().filter(|child| child.state != 'Z' && child.is_forker()).collect()
+    }
+
     /// Workers that have used so much processor time, in hundredths of a second, that they must be at a long task.
     #[must_use]
     pub fn busy_workers(&self, ticks: u64) -> Vec<Process> {

@@ -48,6 +48,44 @@ pub(crate) unsafe fn start(
     Ok((pid, pidfd))
 }
 
+/// Makes a copy of this process, as `fork` does, whose parent is this process's own parent. In the copy it gives `None`.
+///
+/// # Safety
+///
+/// This process must have one thread, and no handler of its own that a signal could start in the copy before it is ready for that. Whatever
+/// must exist once (a descriptor that is answered, a child that is waited for) belongs to one of the two from here on.
+pub(crate) unsafe fn fork_for_parent() -> io::Result<Option<(u32, OwnedFd)>> {
+    let thread_id = own_thread_id()?;
+    let mut pidfd: c_int = -1;
+    let flags = libc::CLONE_PARENT | libc::CLONE_PIDFD | libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID;
+    // SAFETY: without CLONE_VM and with no stack given, the copy goes on here on its own copy of this stack. The C library's thread id, which its
+    // `fork` would set, is where `own_thread_id` found it. The caller has one thread, so no lock is held by a thread that is not in the copy.
+    // Of the last two arguments one architecture takes the one and one the other for where the thread id belongs; what the other means is
+    // not asked for by the flags.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, ptr::null_mut::<c_void>(), &raw mut pidfd, thread_id, thread_id) };
+    match u32::try_from(pid) {
+        Err(_) => Err(io::Error::last_os_error()),
+        Ok(0) => Ok(None),
+        // SAFETY: the kernel has just made this descriptor for us (clone succeeded), and nobody else knows of it.
+        Ok(pid) => Ok(Some((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))),
+    }
+}
+
+/// Where the C library keeps this thread's id: the place that it told the kernel to clear when the thread ends. A copy without its own id there
+/// would send the signal of its `abort` to another process's number.
+fn own_thread_id() -> io::Result<*mut c_int> {
+    /// `linux/prctl.h`; not in `libc` for this target.
+    const PR_GET_TID_ADDRESS: c_int = 40;
+    let mut place: *mut c_int = ptr::null_mut();
+    // SAFETY: the kernel writes one pointer to `place`.
+    if unsafe { libc::prctl(PR_GET_TID_ADDRESS, &raw mut place) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: what a running thread registered for the kernel to write to is mapped, aligned and lives as long as the thread.
+    let kept = if place.is_null() { -1 } else { unsafe { place.read() } };
+    if kept == rustix::thread::gettid().as_raw_nonzero().get() { Ok(place) } else { Err(io::ErrorKind::Unsupported.into()) }
+}
+
 /// Blocks all signals for the calling thread and returns the mask that was in force.
 fn block_signals() -> io::Result<libc::sigset_t> {
     let mut all = MaybeUninit::uninit();

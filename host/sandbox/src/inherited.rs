@@ -44,6 +44,11 @@ pub enum InheritError {
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// A process that was forked has descriptors of its own, which nobody took yet.
+pub(crate) fn start_anew() {
+    TAKEN.store(false, Ordering::SeqCst);
+}
+
 /// Takes the descriptors that [`SpawnOptions::inherited`](crate::SpawnOptions) listed, in that order, and closes all
 /// others but the standard three. Each is set close-on-exec.
 ///

@@ -45,6 +45,7 @@ mod credentials;
 mod doctor;
 mod fds;
 mod files;
+mod forker;
 mod inherited;
 mod layer;
 mod limits;
@@ -59,6 +60,7 @@ mod verify;
 
 pub use confine::{ConfineError, Confined, FilesLocked, Unconfined};
 pub use doctor::survey;
+pub use forker::{Forker, fork_on_request};
 pub use inherited::{InheritError, take_inherited};
 pub use layer::{Applied, Layer, LayerState, Strictness};
 pub use limits::Limits;

@@ -45,6 +45,9 @@ impl Role {
     /// started. A user who types the word gets a process that finds no socket and ends.
     #[must_use]
     pub fn of_this_process() -> Option<Self> {
+        if crate::forker::was_forked() {
+            return Some(Self::Worker);
+        }
         let mut arguments = std::env::args_os().skip(1);
         let word = arguments.next()?;
         if arguments.next().is_some() {

@@ -7,7 +7,7 @@
 //! that made the child ends, not the process: a child made by a pool thread would be killed at that thread's next nap.
 #![allow(unsafe_code, reason = "calls clone")]
 
-mod child;
+pub(crate) mod child;
 
 use std::ffi::{CString, c_int};
 use std::fs::{File, OpenOptions};
@@ -23,7 +23,7 @@ use crate::layer::Strictness;
 use crate::limits::Limits;
 use crate::policy::Role;
 use crate::process::Child;
-use child::{Plan, Step};
+use child::{Bounds, Places, Plan, Step};
 
 /// Where a child's standard error goes. Its standard input and output are always `/dev/null`: nothing of a guest's ever
 /// goes there.
@@ -103,10 +103,20 @@ pub enum SpawnError {
     /// The child could not execute the program.
     #[error("execute the running program as a worker: {0}")]
     Execute(io::Error),
+    /// The process that forks workers was lost while it made one, which may exist. Its descriptors must not be used for another one.
+    #[error("get a worker process from the one that forks them: it is gone, or does not answer")]
+    ForkerLost,
 }
+
+/// The most descriptors that a child is given.
+pub(crate) const MOST_INHERITED: usize = 64;
+
+/// What a child is called, and its one argument, which tells it its part.
+pub(crate) type Words = (&'static str, &'static str);
 
 struct Request {
     options: SpawnOptions,
+    words: Words,
     reply: SyncSender<Result<Child, SpawnError>>,
 }
 
@@ -118,11 +128,17 @@ static SPAWNER: Mutex<Option<Sender<Request>>> = Mutex::new(None);
 ///
 /// [`SpawnError`], by step. No process is left behind.
 pub fn spawn(options: SpawnOptions) -> Result<Child, SpawnError> {
-    if options.inherited.len() > 64 {
+    let words = (options.role.process_name(), options.role.argv());
+    spawn_as(options, words)
+}
+
+/// [`spawn`], for a part that is no role.
+pub(crate) fn spawn_as(options: SpawnOptions, words: Words) -> Result<Child, SpawnError> {
+    if options.inherited.len() > MOST_INHERITED {
         return Err(SpawnError::TooManyDescriptors(options.inherited.len()));
     }
     let (reply, result) = sync_channel(1);
-    spawner()?.send(Request { options, reply }).map_err(|_| SpawnError::ThreadGone)?;
+    spawner()?.send(Request { options, words, reply }).map_err(|_| SpawnError::ThreadGone)?;
     result.recv().map_err(|_| SpawnError::ThreadGone)?
 }
 
@@ -169,14 +185,14 @@ impl Factory {
 
     /// Never ends: [`SPAWNER`] holds a sender for good.
     fn serve(&self, requests: &Receiver<Request>) {
-        for Request { options, reply } in requests {
+        for Request { options, words, reply } in requests {
             // The asker may be gone; then the child is dropped, which kills it.
-            let _ = reply.send(self.start(options));
+            let _ = reply.send(self.start(options, words));
         }
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "the inherited descriptors must stay open until the child has them")]
-    fn start(&self, options: SpawnOptions) -> Result<Child, SpawnError> {
+    fn start(&self, options: SpawnOptions, (name, word): Words) -> Result<Child, SpawnError> {
         let null = self.null.as_raw_fd();
         let stderr = match &options.stderr {
             Stderr::Inherit => usable_stderr().unwrap_or(null),
@@ -188,24 +204,24 @@ impl Factory {
         debug_assert_eq!(sources.len() - options.inherited.len(), FIRST as usize);
         sources.push(self.program.as_raw_fd());
 
-        let name = c_string(options.role.process_name());
-        let word = c_string(options.role.argv());
+        let name = c_string(name);
+        let word = c_string(word);
         let backtrace = c_string("RUST_BACKTRACE=0");
         let mut plan = Plan {
-            unneeded: gaps(&sources),
-            moved: vec![-1; sources.len()],
-            sources,
-            limits: options.limits.settings(),
-            limits_must_hold: options.strictness == Strictness::Required,
-            // In a process-id namespace of its own, a child sees no parent.
-            parent: if options.pid_namespace { None } else { Some(rustix::process::getpid()) },
+            places: Places::new(sources),
+            bounds: Bounds {
+                limits: options.limits.settings(),
+                limits_must_hold: options.strictness == Strictness::Required,
+                // In a process-id namespace of its own, a child sees no parent.
+                parent: if options.pid_namespace { None } else { Some(rustix::process::getpid()) },
+            },
             argv: [name.as_ptr(), word.as_ptr(), ptr::null()],
             envp: [backtrace.as_ptr(), ptr::null()],
             failure: None,
         };
         let (pid, pidfd) = match launch(&mut plan, libc::CLONE_NEWPID * c_int::from(options.pid_namespace)) {
             Err(error) if options.pid_namespace && error.raw_os_error() == Some(libc::EPERM) => {
-                plan.parent = Some(rustix::process::getpid());
+                plan.bounds.parent = Some(rustix::process::getpid());
                 launch(&mut plan, 0)
             }
             launched => launched,
@@ -226,18 +242,8 @@ fn launch(plan: &mut Plan, flags: c_int) -> io::Result<(u32, OwnedFd)> {
     unsafe { clone::start(flags | libc::CLONE_VM, child::run, ptr::from_mut(plan).cast()) }
 }
 
-/// The ranges of numbers between the descriptors of a child, and after the last.
-fn gaps(kept: &[RawFd]) -> Vec<(u32, u32)> {
-    let mut kept: Vec<u32> = kept.iter().filter_map(|&fd| u32::try_from(fd).ok()).collect();
-    kept.sort_unstable();
-    kept.dedup();
-    let starts = std::iter::once(0).chain(kept.iter().map(|fd| fd + 1));
-    let ends = kept.iter().map(|&fd| fd.checked_sub(1)).chain(std::iter::once(Some(u32::MAX)));
-    starts.zip(ends).filter_map(|(first, last)| last.filter(|last| first <= *last).map(|last| (first, last))).collect()
-}
-
 /// The supervisor's standard error, unless it was started with it closed.
-fn usable_stderr() -> Option<RawFd> {
+pub(crate) fn usable_stderr() -> Option<RawFd> {
     rustix::io::fcntl_getfd(io::stderr()).ok().map(|_| libc::STDERR_FILENO)
 }
 
@@ -245,7 +251,7 @@ fn c_string(text: &str) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
-fn failure(step: Step, error: io::Error) -> SpawnError {
+pub(crate) fn failure(step: Step, error: io::Error) -> SpawnError {
     match step {
         Step::Session => SpawnError::Session(error),
         Step::Descriptors => SpawnError::Descriptors(error),
@@ -253,17 +259,5 @@ fn failure(step: Step, error: io::Error) -> SpawnError {
         Step::ParentDeathSignal => SpawnError::ParentDeathSignal(error),
         Step::ParentCheck => SpawnError::SupervisorGone,
         Step::Execute => SpawnError::Execute(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::gaps;
-
-    #[test]
-    fn what_is_between_descriptors_is_closed_and_nothing_else() {
-        assert_eq!(gaps(&[5, 5, 5, 9, 3, 10]), [(0, 2), (4, 4), (6, 8), (11, u32::MAX)]);
-        assert_eq!(gaps(&[0, 1, 2]), [(3, u32::MAX)]);
-        assert_eq!(gaps(&[]), [(0, u32::MAX)]);
     }
 }

@@ -14,7 +14,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 use taskcell_broker::{self as broker, Broker, Chunk, Effect, Now, PoolId};
 use taskcell_engine::values;
-use taskcell_sandbox::Strictness;
+use taskcell_sandbox::{Forker, Strictness};
 use taskcell_wire::call::CallId;
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{Grants, JobId, TaskIndex, WorkerId};
@@ -76,6 +76,8 @@ pub(crate) struct Dispatcher {
     /// Input that came for a program's call that had ended: the next call's.
     unread: Vec<u8>,
     pub(crate) effects: Vec<Effect>,
+    /// Makes the workers.
+    pub(crate) forker: Forker,
     pub(crate) links: BTreeMap<WorkerId, Link>,
     pub(crate) sinks: BTreeMap<JobId, Sink>,
     pub(crate) epoll: OwnedFd,
@@ -142,6 +144,7 @@ impl Dispatcher {
             input: options.input,
             unread: Vec::new(),
             effects: Vec::new(),
+            forker: Forker::default(),
             links: BTreeMap::new(),
             sinks: BTreeMap::new(),
             epoll,
@@ -263,5 +266,6 @@ impl Dispatcher {
         self.broker.fail(self.now(), None, why.to_owned());
         self.carry_out();
         self.links.clear();
+        self.forker.stop();
     }
 }

@@ -136,7 +136,7 @@ impl Dispatcher {
     fn spawn(&mut self, id: WorkerId) {
         let Some(spec) = self.broker.spec(id).copied() else { return };
         let boot = self.boots.of(&spec);
-        let spawned = boot.and_then(|boot| Link::spawn(&boot, self.strictness));
+        let spawned = boot.and_then(|boot| Link::spawn(&boot, self.strictness, &mut self.forker));
         match spawned {
             Ok(link) => {
                 watch(&self.epoll, &link, id, false, true);

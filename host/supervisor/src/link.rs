@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
-use taskcell_sandbox::{Child, Role, SharedMemory, SpawnOptions, Stderr, Strictness, Termination};
+use taskcell_sandbox::{Child, Forker, Role, SharedMemory, SpawnError, SpawnOptions, Stderr, Strictness, Termination};
 use taskcell_wire::call::CallId;
 use taskcell_wire::{ChunkId, FrameBuffer, Limits, ToWorker, encode, limits};
 use taskcell_worker::mailbox;
@@ -64,7 +64,15 @@ pub(crate) enum Received {
 
 impl Link {
     /// Starts a worker and lays its boot message ready for it.
-    pub(crate) fn spawn(plan: &Plan, strictness: Strictness) -> Result<Self, Error> {
+    pub(crate) fn spawn(plan: &Plan, strictness: Strictness, forker: &mut Forker) -> Result<Self, Error> {
+        match Self::try_spawn(plan, strictness, forker) {
+            // What was made for the one that is lost is closed by now.
+            Err(Error::Spawn(SpawnError::ForkerLost)) => Self::try_spawn(plan, strictness, forker),
+            spawned => spawned,
+        }
+    }
+
+    fn try_spawn(plan: &Plan, strictness: Strictness, forker: &mut Forker) -> Result<Self, Error> {
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         let code = plan.code().try_clone().map_err(Error::System)?;
         let (memory, given) = SharedMemory::create().map_err(|error| Error::System(std::io::Error::other(error)))?;
@@ -76,7 +84,7 @@ impl Link {
             let files = u64::from(plan.limits.handles);
             options.limits.open_files = options.limits.open_files.map(|most| most.saturating_add(files));
         }
-        let child = taskcell_sandbox::spawn(options)?;
+        let child = forker.spawn(options)?;
         Ok(Self {
             child,
             socket: ours,

@@ -1,7 +1,7 @@
 //! The pool as programs see it.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -363,11 +363,15 @@ impl Pool {
     }
 }
 
-/// The CPUs that this process may use: its affinity and its cgroup's quota, at least 1.
+/// The CPUs that this process may use: its affinity and its cgroup's quota when this is first asked, at least 1.
 #[must_use]
 pub fn cpu_count() -> NonZeroU32 {
-    let count = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    NonZeroU32::new(u32::try_from(count).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN)
+    // Read out of several files.
+    static COUNT: OnceLock<NonZeroU32> = OnceLock::new();
+    *COUNT.get_or_init(|| {
+        let count = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        NonZeroU32::new(u32::try_from(count).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN)
+    })
 }
 
 pub(crate) fn duration(duration: Duration) -> broker::Duration {

@@ -39,6 +39,9 @@ pub const INHERITED: usize = 3;
 /// Gives the exit code to end with: 0 after Shutdown or the socket's end, 1 after a failure that was told to the supervisor.
 #[must_use]
 pub fn serve() -> Option<i32> {
+    if taskcell_sandbox::fork_on_request() {
+        return Some(0);
+    }
     let role = Role::of_this_process()?;
     // Executed by a descriptor, the process would be listed under that descriptor's number. Only a name: no failure matters.
     let name = std::ffi::CString::new(role.process_name()).unwrap_or_default();

@@ -3,10 +3,10 @@
 use std::io::{Read as _, pipe};
 use std::path::{Path, PathBuf};
 
-use taskcell_sandbox::{ProcessError, Role, SpawnError, SpawnOptions, Stderr, Strictness, Termination, spawn, survey, verify};
+use taskcell_sandbox::{ProcessError, Role, SpawnError, SpawnOptions, Stderr, Strictness, Termination, survey, verify};
 
 use crate::Case;
-use crate::child::{Puppet, is_root, wait};
+use crate::child::{Puppet, is_root, spawn, wait};
 use crate::middle;
 
 pub(crate) const CASES: &[Case] = &[

@@ -3,12 +3,26 @@
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use taskcell_sandbox::{Child, Role, SpawnOptions, Stderr, Strictness, Termination, spawn};
+use taskcell_sandbox::{Child, Forker, Role, SpawnError, SpawnOptions, Stderr, Strictness, Termination};
 
 /// Far more than any step takes, on a loaded machine too: it only turns a hang into a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether workers are forked.
+pub(crate) static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Starts a child in the way of this run.
+pub(crate) fn spawn(options: SpawnOptions) -> Result<Child, SpawnError> {
+    static FORKER: Mutex<Option<Forker>> = Mutex::new(None);
+    if !FORKED.load(Ordering::Relaxed) {
+        return taskcell_sandbox::spawn(options);
+    }
+    FORKER.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().spawn(options)
+}
 
 pub(crate) struct Puppet {
     pub(crate) child: Child,

@@ -11,6 +11,7 @@ mod acts;
 mod cases;
 mod child;
 mod forbidden;
+mod forking;
 mod memory;
 mod middle;
 mod refusals;
@@ -18,12 +19,16 @@ mod startup;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
-use taskcell_sandbox::Role;
+use taskcell_sandbox::{Role, fork_on_request};
 
 type Case = (&'static str, fn());
 
 fn main() -> ExitCode {
+    if fork_on_request() {
+        return ExitCode::SUCCESS;
+    }
     if let Some(role) = Role::of_this_process() {
         acts::main(role);
     }
@@ -34,7 +39,7 @@ fn main() -> ExitCode {
         middle::main(what);
     }
     let cases: Vec<Case> =
-        [cases::CASES, forbidden::CASES, memory::CASES, middle::CASES, refusals::CASES, startup::CASES].concat();
+        [cases::CASES, forbidden::CASES, forking::CASES, memory::CASES, middle::CASES, refusals::CASES, startup::CASES].concat();
     if arguments.iter().any(|argument| argument == "--list") {
         for (name, _) in cases {
             println!("{name}: test");
@@ -53,12 +58,16 @@ fn run(cases: &[Case], arguments: &[String]) -> ExitCode {
         if !all && !wanted.iter().any(|word| name.contains(word.as_str())) {
             continue;
         }
-        let ok = catch_unwind(AssertUnwindSafe(case)).is_ok();
-        println!("test {name} ... {}", if ok { "ok" } else { "FAILED" });
-        if ok {
-            passed += 1;
-        } else {
-            failed += 1;
+        // Once with workers that are executed, once with workers that are forked.
+        for (forked, how) in [(false, ""), (true, " (forked)")] {
+            child::FORKED.store(forked, Ordering::Relaxed);
+            let ok = catch_unwind(AssertUnwindSafe(case)).is_ok();
+            println!("test {name}{how} ... {}", if ok { "ok" } else { "FAILED" });
+            if ok {
+                passed += 1;
+            } else {
+                failed += 1;
+            }
         }
     }
     let verdict = if failed == 0 { "ok" } else { "FAILED" };

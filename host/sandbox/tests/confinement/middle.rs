@@ -3,14 +3,15 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
-use taskcell_sandbox::{Role, spawn};
+use taskcell_sandbox::Role;
 
 use crate::Case;
-use crate::child::{PATIENCE, Puppet, options, until};
+use crate::child::{FORKED, PATIENCE, Puppet, options, spawn, until};
 
 pub(crate) const CASES: &[Case] = &[
     ("workers_die_with_their_supervisor", workers_die_with_their_supervisor),
@@ -19,8 +20,17 @@ pub(crate) const CASES: &[Case] = &[
 
 pub(crate) const WORD: &str = "as-supervisor";
 
+/// Starts a supervisor for that part, of workers as this run has them.
+fn supervisor(program: &str, part: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args([WORD, &format!("{part}{}", if FORKED.load(Ordering::Relaxed) { "-forked" } else { "" })]);
+    command
+}
+
 pub(crate) fn main(what: &str) -> ! {
-    match what {
+    let part = what.strip_suffix("-forked");
+    FORKED.store(part.is_some(), Ordering::Relaxed);
+    match part.unwrap_or(what) {
         "of-hanging-workers" => {
             let workers: Vec<Puppet> = (0..5)
                 .map(|number| {
@@ -51,7 +61,7 @@ pub(crate) fn main(what: &str) -> ! {
 }
 
 fn workers_die_with_their_supervisor() {
-    let mut middle = Command::new("/proc/self/exe").args([WORD, "of-hanging-workers"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut middle = supervisor("/proc/self/exe", "of-hanging-workers").stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(middle.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let workers: Vec<_> = line
@@ -73,7 +83,7 @@ fn a_supervisor_whose_file_is_gone_starts_workers() {
     std::fs::create_dir(&directory).unwrap();
     let copy = directory.join("supervisor");
     std::fs::copy("/proc/self/exe", &copy).unwrap();
-    let output = Command::new(&copy).args([WORD, "without-a-file"]).output();
+    let output = supervisor(copy.to_str().unwrap(), "without-a-file").output();
     std::fs::remove_dir_all(&directory).unwrap();
     let output = output.unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "here\n", "{}", String::from_utf8_lossy(&output.stderr));
