@@ -3,16 +3,16 @@
 //! A guest is held by WebAssembly first. Should it break out of that, it owns the worker process, so this crate makes the
 //! process worthless: no files, no network, no other process, no new code, a capped life. Two halves use it:
 //!
-//! * the supervisor calls [`spawn()`] to start a child that is this very program in another [`Role`], and [`verify()`] to
-//!   look from outside whether the child really locked itself up;
+//! * the supervisor calls [`spawn()`] to start a child that is this very program in another [`Role`], or has a [`Forker`] start it, and
+//!   [`verify()`] to look from outside whether the child really locked itself up;
 //! * the child calls [`take_inherited`], then [`Unconfined::lock_files`], then [`FilesLocked::lock_syscalls`].
 //!
 //! # The order, and why
 //!
 //! | step | where | why there |
 //! |---|---|---|
-//! | empty environment, bare argv, all but the listed descriptors closed | before exec | what was never handed over cannot leak |
-//! | session, rlimits, parent-death signal | before exec | holds even if the child never reaches its main |
+//! | empty environment, bare argv, all but the listed descriptors closed | before exec, or after the fork | what was never handed over cannot leak |
+//! | session, rlimits, parent-death signal | the same | holds even if the child never reaches its main |
 //! | namespaces | `lock_files` | need privileges that the next step gives up, and a process with one thread |
 //! | own uid, no capabilities | `lock_files`, after exec | a binary below `/root` cannot be executed by another uid |
 //! | not dumpable, parent-death signal again, parent checked | after the uid | a change of credentials resets both |

@@ -7,7 +7,7 @@ use taskcell_bench::{Fallible, Setup, number, tell};
 
 use crate::JSON;
 use crate::map::{Again, drain};
-use crate::memory::kib;
+use crate::memory::all;
 
 /// `TASKS WORKERS fresh|reuse`: a map of trivial tasks.
 pub(crate) fn tasks(setup: &Setup) -> Fallible<()> {
@@ -21,8 +21,7 @@ pub(crate) fn tasks(setup: &Setup) -> Fallible<()> {
     let began = Instant::now();
     drain(&pool, "fib", Again::new(b"1", tasks), JSON, None, tasks)?;
     tell("time", "s", began.elapsed().as_secs_f64());
-    let all: Option<f64> = pool.worker_pids().into_iter().map(|pid| kib(pid, "Pss:")).sum();
-    tell("workers", "MiB", all.unwrap_or(f64::NAN) / 1024.0);
+    tell("workers", "MiB", all("Pss:")?);
     tell("supervisor", "MiB", peak()?);
     Ok(())
 }
