@@ -18,6 +18,7 @@ use taskcell_sandbox::{Forker, Strictness};
 use taskcell_wire::call::CallId;
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{Grants, JobId, TaskIndex, WorkerId};
+use taskcell_worker::look::Backoff;
 
 use crate::boot::Boots;
 use crate::clock::Clock;
@@ -85,6 +86,8 @@ pub(crate) struct Dispatcher {
     pub(crate) last_written: Option<((JobId, u64), Written)>,
     pub(crate) clock: Clock,
     pub(crate) looks: Looks,
+    /// When results are looked for before the dispatcher sleeps.
+    pub(crate) backoff: Backoff,
     /// Whose calls are looked for in shared memory.
     pub(crate) listener: Listener,
     /// Space for a call from there.
@@ -151,6 +154,7 @@ impl Dispatcher {
             last_written: None,
             clock: Clock::new(),
             looks: Looks::new(),
+            backoff: Backoff::default(),
             listener: Listener::new(crate::pool::cpu_count().get()),
             laid: Vec::new(),
             failure: None,

@@ -8,7 +8,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use taskcell_sandbox::{Child, Forker, Role, SharedMemory, SpawnError, SpawnOptions, Stderr, Strictness, Termination};
 use taskcell_wire::call::CallId;
 use taskcell_wire::{ChunkId, FrameBuffer, Limits, ToWorker, encode, limits};
-use taskcell_worker::mailbox;
+use taskcell_worker::{look, mailbox};
 
 use crate::boot::Plan;
 use crate::error::Error;
@@ -22,6 +22,8 @@ pub(crate) struct Link {
     socket: OwnedFd,
     pub(crate) memory: SharedMemory,
     pub(crate) received: FrameBuffer,
+    /// How often it had answered when its socket was last read.
+    answers: u64,
     /// The call that was taken out of shared memory, to be answered there if nothing goes over the socket before.
     pub(crate) laid: Option<CallId>,
     /// Frames to send; `sent` bytes of them are gone.
@@ -90,6 +92,7 @@ impl Link {
             socket: ours,
             memory,
             received: FrameBuffer::new(limits::BOOT_FRAME),
+            answers: 0,
             laid: None,
             out: plan.frame.to_vec(),
             sent: 0,
@@ -172,6 +175,9 @@ impl Link {
                 Err(_) => break,
             }
         }
+        if !self.out.is_empty() {
+            look::sent(&self.memory);
+        }
         self.out.clear();
         // One rare long input must not hold its memory for ever.
         self.out.shrink_to(limits::KEPT_BYTES);
@@ -180,6 +186,7 @@ impl Link {
 
     /// Takes what the socket has now.
     pub(crate) fn receive(&mut self) -> Received {
+        self.answers = look::answers(&self.memory);
         loop {
             let space = self.received.space();
             let room = space.len();
@@ -194,6 +201,11 @@ impl Link {
                 Err(_) => return Received::End,
             }
         }
+    }
+
+    /// Whether it seems to have answered since its socket was last read.
+    pub(crate) fn has_answered(&self) -> bool {
+        look::answers(&self.memory) != self.answers
     }
 
     /// Kills the process; its end is noticed at its socket.

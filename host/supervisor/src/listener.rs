@@ -10,17 +10,14 @@
 use std::collections::BTreeMap;
 
 use taskcell_wire::WorkerId;
+use taskcell_worker::look::{Backoff, LOOK_NS};
 use taskcell_worker::mailbox;
 use taskcell_worker::stop::now;
 
 use crate::link::Link;
 
-/// How long a look lasts, in nanoseconds: what it takes a worker that was just woken to run, where processors are virtual and asleep.
-const LOOK_NS: u64 = 50_000;
 /// A worker that made no call in so many sleeps of the dispatcher is no longer looked at; its next call goes over the socket.
 const SLEEPS: u32 = 100;
-/// Looks in vain double the number of occasions that are let pass, up to 2 to the power of this.
-const MOST_DOUBLINGS: u32 = 6;
 /// So many rounds of calls, then sockets have their turn.
 const ROUNDS: u32 = 64;
 
@@ -31,10 +28,8 @@ pub(crate) struct Listener {
     cpus: u32,
     /// Rounds since sockets had their turn.
     rounds: u32,
-    /// Looks in vain since one was not.
-    vain: u32,
-    /// Occasions to let pass.
-    pass: u32,
+    /// Which occasions to look are taken.
+    backoff: Backoff,
     /// Whether somebody was woken since the last look.
     woke: bool,
 }
@@ -49,7 +44,7 @@ struct Caller {
 
 impl Listener {
     pub(crate) fn new(cpus: u32) -> Self {
-        Self { callers: BTreeMap::new(), cpus, rounds: 0, vain: 0, pass: 0, woke: false }
+        Self { callers: BTreeMap::new(), cpus, rounds: 0, backoff: Backoff::default(), woke: false }
     }
 
     /// A worker made a call, by whichever way.
@@ -70,6 +65,11 @@ impl Listener {
         self.callers.remove(&id);
     }
 
+    /// Whether no worker's calls are looked for.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.callers.is_empty()
+    }
+
     /// Whether a worker may look for an answer that takes a while: there are processors enough for all that wait.
     pub(crate) fn is_patient(&self) -> bool {
         (self.callers.len() as u64) < u64::from(self.cpus)
@@ -87,7 +87,7 @@ impl Listener {
             return here;
         }
         let Some(elsewhere) = self.run_elsewhere(links) else { return here };
-        if !self.may_pay() {
+        if !self.backoff.may_pay() {
             return here;
         }
         let began = now();
@@ -102,7 +102,7 @@ impl Listener {
             if !here.is_empty() {
                 // Giving the processor away may have taken long, and was then as good as a sleep.
                 if time < began.saturating_add(2 * LOOK_NS) {
-                    self.vain = 0;
+                    self.backoff.looked(true);
                 }
                 return here;
             }
@@ -111,8 +111,7 @@ impl Listener {
             }
             std::hint::spin_loop();
         }
-        self.vain = (self.vain + 1).min(MOST_DOUBLINGS);
-        self.pass = (1 << self.vain) - 1;
+        self.backoff.looked(false);
         // Nobody called in time; the next occasion is after the next answer.
         self.callers.values_mut().for_each(|caller| caller.runs = false);
         Vec::new()
@@ -154,10 +153,5 @@ impl Listener {
     fn run_elsewhere(&self, links: &BTreeMap<WorkerId, Link>) -> Option<bool> {
         let running = self.callers.iter().filter(|(_, caller)| caller.runs).filter_map(|(id, _)| links.get(id));
         running.map(|link| !mailbox::calls_from_here(&link.memory)).reduce(|all, one| all && one)
-    }
-
-    fn may_pay(&mut self) -> bool {
-        self.pass = self.pass.saturating_sub(1);
-        self.pass == 0
     }
 }

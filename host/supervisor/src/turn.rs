@@ -9,7 +9,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use taskcell_broker as broker;
 use taskcell_wire::WorkerId;
-use taskcell_worker::page;
+use taskcell_worker::{look, page};
 
 use crate::dispatcher::{Dispatcher, WAKE};
 use crate::inbound;
@@ -26,6 +26,7 @@ impl Dispatcher {
     pub(crate) fn turn(&mut self, wait: Option<Duration>) -> bool {
         let mut calls = self.listener.look(&self.links);
         let rang = if calls.is_empty() {
+            self.look_for_results();
             let slept = self.sleep(wait, &mut calls);
             // An interrupted wait, as by a stop of this process, is a turn in which nothing happened: before any moment counts as passed, what
             // has arrived meanwhile is read.
@@ -45,6 +46,20 @@ impl Dispatcher {
         }
         self.carry_out();
         rang
+    }
+
+    /// Looks for a moment whether a worker answers, if that may pay: workers have tasks, and all that do run on other processors.
+    fn look_for_results(&mut self) {
+        let cpus = crate::pool::cpu_count().get() as usize;
+        // With more workers than that, somebody else can use this processor.
+        if !self.listener.is_idle() || self.links.len() > 4 * cpus {
+            return;
+        }
+        let busy: Vec<&Link> = self.links.iter().filter(|(id, _)| self.broker.is_at_work(**id)).map(|(_, link)| link).collect();
+        let elsewhere = busy.iter().all(|link| !look::answers_from_here(&link.memory));
+        if !busy.is_empty() && busy.len() < cpus && elsewhere && self.backoff.may_pay() {
+            self.backoff.looked(look::look(|| busy.iter().any(|link| link.has_answered())));
+        }
     }
 
     /// Waits for sockets, unless a call lies in shared memory, and handles what is ready. Whether the eventfd rang; `None` if the wait was

@@ -19,6 +19,7 @@ pub mod caller;
 pub mod compiler;
 pub mod error;
 pub mod inbox;
+pub mod look;
 pub mod mailbox;
 pub mod outbox;
 pub mod page;

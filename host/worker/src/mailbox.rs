@@ -22,6 +22,7 @@ use std::sync::atomic::Ordering;
 
 use taskcell_sandbox::SharedMemory;
 
+use crate::look::cpu;
 use crate::stop::now;
 
 /// The longest call or answer, with its frame's header, in bytes. Longer ones go over the socket: more shared memory for each worker would cost
@@ -185,11 +186,6 @@ pub fn lay_answer(memory: &SharedMemory, frame: &[u8]) -> Option<u32> {
 /// The supervisor's side: the answer to the call that was taken takes a while, and comes over the socket.
 pub fn answer_by_socket(memory: &SharedMemory) {
     let _ = memory.word(ANSWER).compare_exchange(OPEN, SOCKET, Ordering::SeqCst, Ordering::Relaxed);
-}
-
-/// This processor's number plus one.
-fn cpu() -> u64 {
-    rustix::thread::sched_getcpu() as u64 + 1
 }
 
 fn write(memory: &SharedMemory, at: usize, bytes: &[u8]) {

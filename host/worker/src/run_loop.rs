@@ -8,6 +8,7 @@ use taskcell_wire::{Encoding, ItemReader, Outcome, Run, ToWorker, codec};
 
 use crate::error::WorkerError;
 use crate::inbox::{Inbox, Wait};
+use crate::look::{self, Backoff};
 use crate::mailbox;
 use crate::outbox::Outbox;
 use crate::page;
@@ -40,6 +41,8 @@ impl RunLoop {
     /// [`WorkerError`] if the supervisor's bytes are not understood or it can't be answered.
     pub fn serve(&mut self) -> Result<(), WorkerError> {
         let inbox = Arc::clone(&self.inbox);
+        let mut backoff = Backoff::default();
+        let mut seen = look::sendings(&self.page);
         loop {
             let mut arrived = inbox.lock();
             while let Some(frame) = arrived.next_frame()? {
@@ -59,10 +62,13 @@ impl RunLoop {
             self.watch.idle();
             self.outbox.flush()?;
             mailbox::rest(&self.page);
+            look::answered(&self.page);
+            look::await_sending(&self.page, &mut backoff, seen);
             match inbox.read(&mut arrived, None)? {
                 Wait::Bytes => {}
                 Wait::End | Wait::Deadline => return Ok(()),
             }
+            seen = look::sendings(&self.page);
             self.watch.busy();
         }
     }
