@@ -14,9 +14,10 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use taskcell_wire::call::{Bytes, CallError, CallId, End, Holder, ObjectId, PipeCall, PipeOptions, PipeReply, Timeout};
+use taskcell_wire::call::{
+    Bytes, CallError, CallId, End, Holder, ObjectId, PipeCall, PipeOptions, PipeReply, SharedBytes, Timeout,
+};
 
 use crate::object::{Completions, Label, answer};
 use crate::quotas::{ITEM_BYTES, Quotas};
@@ -36,9 +37,9 @@ struct Side {
     is_closed: bool,
     /// `None`: on its way.
     owner: Option<Holder>,
-    inbox: VecDeque<Arc<[u8]>>,
+    inbox: VecDeque<SharedBytes>,
     inbox_bytes: u64,
-    senders: Waiters<Arc<[u8]>>,
+    senders: Waiters<SharedBytes>,
     parked_bytes: u64,
     receivers: Waiters<()>,
     polls: Waiters<()>,
@@ -357,12 +358,12 @@ impl Pipe {
     }
 }
 
-fn push(side: &mut Side, message: Arc<[u8]>) {
+fn push(side: &mut Side, message: SharedBytes) {
     side.inbox_bytes += message.len() as u64;
     side.inbox.push_back(message);
 }
 
-fn pop(side: &mut Side) -> Option<Arc<[u8]>> {
+fn pop(side: &mut Side) -> Option<SharedBytes> {
     let message = side.inbox.pop_front()?;
     side.inbox_bytes = side.inbox_bytes.saturating_sub(message.len() as u64);
     Some(message)

@@ -23,10 +23,10 @@
 //! comes back to a full queue has no room.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use taskcell_wire::call::{
     BATCH_ITEMS, Bytes, CallError, CallId, Holder, LeaseId, ObjectId, QueueCall, QueueCounts, QueueOptions, QueueReply,
+    SharedBytes,
 };
 
 use crate::object::{Completions, Label, answer};
@@ -52,7 +52,7 @@ struct Message {
     place: u64,
     /// Deliveries under a lease so far.
     attempts: u32,
-    body: Arc<[u8]>,
+    body: SharedBytes,
 }
 
 /// What a getter waits for.

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use taskcell_wire::call::{CallError, CallId, Holder, MapCall, MapEntry, MapReply, MapRights, ObjectId, Swap};
+use taskcell_wire::call::{CallError, CallId, Holder, MapCall, MapEntry, MapReply, MapRights, ObjectId, SharedBytes, Swap};
 
 use crate::object::{Completions, Label, answer};
 use crate::quotas::{ENTRY_BYTES, Quotas};
@@ -33,14 +33,14 @@ type Out = Completions<Reply>;
 
 #[derive(Debug, Clone)]
 struct Entry {
-    value: Arc<[u8]>,
+    value: SharedBytes,
     version: u64,
     expires: Option<Now>,
 }
 
 impl Entry {
     fn shown(&self) -> MapEntry<'static> {
-        MapEntry { value: Arc::clone(&self.value).into(), version: self.version }
+        MapEntry { value: self.value.clone().into(), version: self.version }
     }
 }
 

@@ -359,7 +359,7 @@ impl Naive {
 }
 
 fn shared(body: &[u8]) -> Bytes<'static> {
-    Bytes::Shared(body.into())
+    Bytes::Shared(body.to_vec().into())
 }
 
 /// A body that no other message has, of a random length.

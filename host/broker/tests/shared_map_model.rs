@@ -45,7 +45,7 @@ struct Naive {
 impl Naive {
     fn shown(&self, key: &str) -> Option<MapEntry<'static>> {
         let entry = self.entries.get(key)?;
-        Some(MapEntry { value: Bytes::Shared(entry.value[..].into()), version: entry.version })
+        Some(MapEntry { value: Bytes::Shared(entry.value.to_vec().into()), version: entry.version })
     }
 
     fn version_of(&self, key: &str) -> Option<u64> {

@@ -39,6 +39,7 @@ compile_error!(
     "taskcell confines its workers with Linux facilities, on x86_64 and aarch64 only: it refuses to build where it could not"
 );
 
+mod allocator;
 mod clone;
 mod confine;
 mod credentials;
@@ -58,6 +59,7 @@ mod seccomp;
 mod spawn;
 mod verify;
 
+pub use allocator::{give_back_memory, keep_freed_memory};
 pub use confine::{ConfineError, Confined, FilesLocked, Unconfined};
 pub use doctor::survey;
 pub use forker::{Forker, fork_on_request};

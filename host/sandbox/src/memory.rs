@@ -17,8 +17,8 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
 use crate::memfd::create;
 
-const BYTES: usize = 1 << 20;
-const BYTES_ON_DISK: u64 = 1 << 20;
+const BYTES: usize = 4 << 20;
+const BYTES_ON_DISK: u64 = 4 << 20;
 /// The largest page that a machine we run on may have.
 const PAGE_BYTES: usize = 64 * 1024;
 const WORDS: usize = BYTES / size_of::<AtomicU64>();
@@ -56,7 +56,7 @@ pub enum SharedMemoryError {
     Map(io::Error),
 }
 
-/// 1 MiB in words shared with another process, all 0 at first.
+/// 4 MiB in words shared with another process, all 0 at first.
 #[derive(Debug)]
 pub struct SharedMemory {
     start: NonNull<AtomicU64>,

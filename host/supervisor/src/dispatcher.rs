@@ -15,12 +15,13 @@ use rustix::event::{EventfdFlags, eventfd};
 use taskcell_broker::{self as broker, Broker, Chunk, Effect, Now, PoolId};
 use taskcell_engine::values;
 use taskcell_sandbox::{Forker, Strictness};
-use taskcell_wire::call::CallId;
+use taskcell_wire::call::{CallId, SharedBytes};
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{Grants, JobId, TaskIndex, WorkerId};
 use taskcell_worker::look::Backoff;
 
 use crate::boot::Boots;
+use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::component::Component;
 use crate::delivery::{Block, OnDeadlocked, OnLogged, OnPrinted};
@@ -90,8 +91,9 @@ pub(crate) struct Dispatcher {
     pub(crate) backoff: Backoff,
     /// Whose calls are looked for in shared memory.
     pub(crate) listener: Listener,
-    /// Space for a call from there.
+    /// Space for a call from there, and for long ones that are kept.
     pub(crate) laid: Vec<u8>,
+    pub(crate) buffers: Buffers,
     pub(crate) failure: Option<Failure>,
     /// What the first worker that could not get ready failed at.
     pub(crate) boot_failure: Option<BootFailure>,
@@ -157,6 +159,7 @@ impl Dispatcher {
             backoff: Backoff::default(),
             listener: Listener::new(crate::pool::cpu_count().get()),
             laid: Vec::new(),
+            buffers: Buffers::default(),
             failure: None,
             boot_failure: None,
         })
@@ -239,7 +242,7 @@ impl Dispatcher {
 
     /// The answer is an effect like any other, for whoever carries effects out at the moment.
     fn give(&mut self, worker: WorkerId, call: CallId, bytes: &[u8]) {
-        if !self.broker.input(self.now(), worker, call, bytes.into()) {
+        if !self.broker.input(self.now(), worker, call, SharedBytes::copy_from_slice(bytes)) {
             self.unread.extend_from_slice(bytes);
         }
     }

@@ -123,14 +123,12 @@ impl Dispatcher {
 
     fn reply(&mut self, worker: WorkerId, call: CallId, result: Result<Reply<'static>, CallError>) {
         let Some(link) = self.links.get_mut(&worker) else { return };
-        let before = link.out().len();
-        let Err(error) = encode(&ToWorker::Reply(call, result), link.cap, link.out()) else {
-            let nearby = link.answer_nearby(call, before);
-            return self.listener.answered(worker, nearby);
-        };
-        // The broker keeps its answers below a frame's cap; were one over it, its caller is told instead of kept waiting.
-        let told = Err(CallError::Quota(format!("an answer that fits a frame: {error}")));
-        let _ = encode(&ToWorker::Reply(call, told), link.cap, link.out());
+        let nearby = link.answer(call, &ToWorker::Reply(call, result)).unwrap_or_else(|error| {
+            // The broker keeps its answers below a frame's cap; were one over it, its caller is told instead of kept waiting.
+            let told = Err(CallError::Quota(format!("an answer that fits a frame: {error}")));
+            link.answer(call, &ToWorker::Reply(call, told)).unwrap_or(false)
+        });
+        self.listener.answered(worker, nearby);
     }
 
     fn spawn(&mut self, id: WorkerId) {

@@ -6,6 +6,7 @@
 use taskcell_broker::{ResultCheck, Results, Violation};
 use taskcell_engine::values;
 use taskcell_sandbox::Strictness;
+use taskcell_wire::call::SharedBytes;
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{ChunkId, Encoding, FromWorker, WorkerId, codec};
 use taskcell_worker::mailbox;
@@ -18,19 +19,34 @@ use crate::written::{Capture, PRINT_MARK};
 /// Handles the call that the worker laid in shared memory, if there is one. It was laid there after all that went over the socket had been
 /// handled, and before anything that came over the socket since.
 pub(crate) fn laid(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link) -> Result<(), Violation> {
+    let Some(length) = mailbox::take_call(&link.memory) else { return Ok(()) };
+    if length >= mailbox::LONG_BYTES {
+        // The broker may keep it as it is.
+        let mut buffer = dispatcher.buffers.take();
+        let length = mailbox::read_call(&link.memory, length, &mut buffer).len();
+        let frames = dispatcher.buffers.keep(buffer, length);
+        return every(dispatcher, id, link, &frames, Some(&frames));
+    }
     let mut space = std::mem::take(&mut dispatcher.laid);
-    let result = match mailbox::take_call(&link.memory, &mut space) {
-        None => Ok(()),
-        Some(frames) => every(dispatcher, id, link, frames),
-    };
+    let result = every(dispatcher, id, link, mailbox::read_call(&link.memory, length, &mut space), None);
     dispatcher.laid = space;
     result
 }
 
-fn every(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, mut frames: &[u8]) -> Result<(), Violation> {
+/// `kept`: the same bytes, if they may be kept.
+fn every(
+    dispatcher: &mut Dispatcher,
+    id: WorkerId,
+    link: &mut Link,
+    mut frames: &[u8],
+    kept: Option<&SharedBytes>,
+) -> Result<(), Violation> {
     while !frames.is_empty() {
         let (frame, rest) = codec::first_frame(frames).map_err(|_| Violation::Malformed)?;
-        let received = codec::decode::<FromWorker<'_>>(frame).map_err(|_| Violation::Malformed)?;
+        let mut received = codec::decode::<FromWorker<'_>>(frame).map_err(|_| Violation::Malformed)?;
+        if let (FromWorker::Call(_, call), Some(kept)) = (&mut received, kept) {
+            call.share(kept);
+        }
         message(dispatcher, id, link, received, true)?;
         frames = rest;
     }

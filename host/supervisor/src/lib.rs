@@ -30,6 +30,7 @@
 //! named thing behind.
 
 mod boot;
+mod buffers;
 mod cache;
 mod clock;
 mod command;

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 use taskcell_sandbox::{Child, Forker, Role, SharedMemory, SpawnError, SpawnOptions, Stderr, Strictness, Termination};
 use taskcell_wire::call::CallId;
-use taskcell_wire::{ChunkId, FrameBuffer, Limits, ToWorker, encode, limits};
+use taskcell_wire::{ChunkId, FrameBuffer, Limits, ToWorker, WireError, codec, encode, limits};
 use taskcell_worker::{look, mailbox};
 
 use crate::boot::Plan;
@@ -132,23 +132,26 @@ impl Link {
         self.full
     }
 
-    /// What is to be sent from `start` on is the answer to `call`: lays it in shared memory if it is looked for there, or if it is long. Whether
-    /// nobody has to be woken for it.
-    pub(crate) fn answer_nearby(&mut self, call: CallId, start: usize) -> bool {
+    /// Answers a call: in shared memory if it is looked for there, or if it is long. Whether nobody has to be woken for it.
+    ///
+    /// # Errors
+    /// [`WireError::MessageTooLong`] if it is over the cap; then it was not answered.
+    pub(crate) fn answer(&mut self, call: CallId, answer: &ToWorker<'_>) -> Result<bool, WireError> {
         let looks = self.laid.take() == Some(call);
-        let frame = self.out.get(start..).unwrap_or(&[]);
-        if looks && start == 0 && mailbox::answer(&self.memory, frame) {
-            self.out.clear();
-            return true;
+        let length = codec::frame_length(answer, self.cap).inspect_err(|_| mailbox::answer_by_socket(&self.memory))?;
+        let write = |writer: &mut mailbox::Writer<'_>| codec::encode_pieces(answer, length, |piece| writer.write(piece)).is_ok();
+        if looks && self.out.is_empty() && mailbox::answer(&self.memory, length, write) {
+            return Ok(true);
         }
-        if let Some(length) = mailbox::lay_answer(&self.memory, frame) {
-            self.out.truncate(start);
-            // A frame of a few bytes is never over the cap.
-            let _ = encode(&ToWorker::Laid(call, length), 64, &mut self.out);
-        } else if looks {
-            mailbox::answer_by_socket(&self.memory);
+        if let Some(length) = mailbox::lay_answer(&self.memory, length, write) {
+            encode(&ToWorker::Laid(call, length), self.cap, &mut self.out)?;
+        } else {
+            if looks {
+                mailbox::answer_by_socket(&self.memory);
+            }
+            encode(answer, self.cap, &mut self.out)?;
         }
-        false
+        Ok(false)
     }
 
     /// The answer to the call that was laid, if there is one without an answer, will go over the socket.

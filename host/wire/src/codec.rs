@@ -37,6 +37,56 @@ pub fn encode<M: Serialize>(message: &M, cap: u64, out: &mut Vec<u8>) -> Result<
     }
 }
 
+/// How long `message` is as a frame, in bytes.
+///
+/// # Errors
+/// [`WireError::MessageTooLong`] if it is longer than `cap` bytes, its header apart.
+pub fn frame_length<M: Serialize>(message: &M, cap: u64) -> Result<usize, WireError> {
+    let mut length = 0;
+    write_pieces(message, |piece| length += piece.len())?;
+    if length as u64 <= cap && u32::try_from(length).is_ok() {
+        Ok(HEADER + length)
+    } else {
+        Err(WireError::MessageTooLong { length: length as u64, cap })
+    }
+}
+
+/// Gives `message` as a frame, piece by piece, for one who writes it where it belongs; of its length, see [`frame_length`]. Bytes in it come in one
+/// piece.
+///
+/// # Errors
+/// As [`encode`], but for the length.
+pub fn encode_pieces<M: Serialize>(message: &M, length: usize, mut write: impl FnMut(&[u8])) -> Result<(), WireError> {
+    let header = u32::try_from(length.saturating_sub(HEADER)).unwrap_or(u32::MAX);
+    write(&header.to_le_bytes());
+    write_pieces(message, write)
+}
+
+fn write_pieces<M: Serialize>(message: &M, write: impl FnMut(&[u8])) -> Result<(), WireError> {
+    Ok(postcard::serialize_with_flavor(message, Pieces(write))?)
+}
+
+/// Where postcard puts what it makes.
+struct Pieces<W>(W);
+
+impl<W: FnMut(&[u8])> postcard::ser_flavors::Flavor for Pieces<W> {
+    type Output = ();
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        (self.0)(bytes);
+        Ok(())
+    }
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        (self.0)(&[byte]);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
 /// Bytes in one piece; serde takes a slice of them for a sequence, and writes it byte by byte.
 pub(crate) fn raw<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(bytes)
@@ -206,6 +256,21 @@ mod tests {
         let error = encode(&vec![0u8; 64], 10, &mut out).unwrap_err();
         assert_eq!(error, WireError::MessageTooLong { length: 65, cap: 10 });
         assert_eq!(out, [1, 2, 3]);
+    }
+
+    #[test]
+    fn pieces_are_the_frame() {
+        for text in ["", "a", "some more"] {
+            let message = (7u32, text, [300u16; 3], Some(crate::call::Bytes::from(&b"bytes"[..])));
+            let (mut frame, mut pieces) = (Vec::new(), Vec::new());
+            encode(&message, 100, &mut frame).unwrap();
+            let length = frame_length(&message, 100).unwrap();
+            encode_pieces(&message, length, |piece| pieces.extend_from_slice(piece)).unwrap();
+            assert_eq!((&pieces, length), (&frame, frame.len()));
+            let most = frame.len() as u64 - 4;
+            assert!(frame_length(&message, most).is_ok());
+            assert_eq!(frame_length(&message, most - 1), Err(WireError::MessageTooLong { length: most, cap: most - 1 }));
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub fn worker() -> Result<(), WorkerError> {
         return Err(WorkerError::OutOfTurn);
     };
     let page = Arc::new(SharedMemory::map(page)?);
+    taskcell_sandbox::keep_freed_memory();
     // Until Boot says more, only a failure can be sent.
     let mut outbox = Arc::new(Outbox::new(socket, limits::BOOT_FRAME, 0, false));
     let socket = outbox.socket().try_clone().map_err(WorkerError::Duplicate)?;

@@ -111,7 +111,7 @@ impl Port for Caller {
             return Ok(());
         };
         let id = CallId(self.next.fetch_add(1, Ordering::Relaxed));
-        let laid = match self.outbox.call(&FromWorker::Call(id, call.clone()), |frames| mailbox::call(&self.memory, frames)) {
+        let laid = match self.outbox.call(&FromWorker::Call(id, call.clone()), &self.memory) {
             Ok(laid) => laid,
             Err(WorkerError::Wire(WireError::MessageTooLong { length, cap })) => {
                 answer(Err(CallError::Quota(format!("a call of {length} bytes; the most is {cap}"))));

@@ -22,12 +22,14 @@ use std::sync::atomic::Ordering;
 
 use taskcell_sandbox::SharedMemory;
 
+pub use area::Writer;
+
 use crate::look::cpu;
 use crate::stop::now;
 
 /// The longest call or answer, with its frame's header, in bytes. Longer ones go over the socket: more shared memory for each worker would cost
 /// address space, which some machines limit.
-pub const MAILBOX_BYTES: usize = (512 << 10) - 4096;
+pub const MAILBOX_BYTES: usize = (2 << 20) - 4096;
 /// From this length on a message is laid here whether somebody looks or not: copying it is what costs most.
 pub const LONG_BYTES: usize = 16 * 1024;
 /// How long either side looks before it sleeps, in nanoseconds: about what a wake-up costs, so at worst it costs twice.
@@ -67,21 +69,20 @@ pub enum Laid {
     No,
 }
 
-/// The worker's side: lays `frames` for the supervisor.
+/// The worker's side: lays frames of `length` bytes for the supervisor, if that can be. `write` writes them, and says whether it did.
 #[must_use]
-pub fn call(memory: &SharedMemory, frames: &[u8]) -> Laid {
+pub fn call(memory: &SharedMemory, length: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> Laid {
     memory.word(CALLER_CPU).store(cpu(), Ordering::Relaxed);
-    let long = frames.len() >= LONG_BYTES;
+    let long = length >= LONG_BYTES;
     let sleeps = !long && memory.word(LISTENING).load(Ordering::Relaxed) == 0;
-    if frames.is_empty() || frames.len() > MAILBOX_BYTES || sleeps {
+    if length == 0 || length > MAILBOX_BYTES || sleeps || !lay(memory, CALL_BYTES, write) {
         return Laid::No;
     }
     if long {
         memory.word(LONG).store(1, Ordering::Relaxed);
     }
-    write(memory, CALL_BYTES, frames);
     memory.word(ANSWER).store(OPEN, Ordering::Relaxed);
-    let length = frames.len() as u64;
+    let length = length as u64;
     memory.word(CALL).store(length, Ordering::SeqCst);
     // The supervisor writes LISTENING and then reads CALL, so one of both sees the other.
     if memory.word(LISTENING).load(Ordering::SeqCst) != 0 {
@@ -124,10 +125,11 @@ pub fn read_answer<'a>(memory: &SharedMemory, length: u32, space: &'a mut Vec<u8
     read(memory, ANSWER_BYTES, u64::from(length), space)
 }
 
-/// The worker's side, while it makes no calls: memory that long messages took is given back.
+/// The worker's side, while it makes no calls: memory that long messages took is given back, here and by the allocator.
 pub fn rest(memory: &SharedMemory) {
     if memory.word(LONG).load(Ordering::Relaxed) != 0 {
         memory.release(CALL_BYTES);
+        taskcell_sandbox::give_back_memory();
         memory.word(LONG).store(0, Ordering::Relaxed);
     }
 }
@@ -154,33 +156,40 @@ pub fn calls_from_here(memory: &SharedMemory) -> bool {
     memory.word(CALLER_CPU).load(Ordering::Relaxed) == cpu()
 }
 
-/// The supervisor's side: takes the frames that were laid, as many bytes as the worker says, at most [`MAILBOX_BYTES`].
+/// The supervisor's side: takes the frames that were laid: how many bytes the worker says they are, at most [`MAILBOX_BYTES`]. They lie here until the call
+/// is answered.
 #[must_use]
-pub fn take_call<'a>(memory: &SharedMemory, space: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+pub fn take_call(memory: &SharedMemory) -> Option<usize> {
     let length = memory.word(CALL).load(Ordering::SeqCst);
     if length == 0 || memory.word(CALL).compare_exchange(length, 0, Ordering::SeqCst, Ordering::Relaxed).is_err() {
         return None;
     }
-    Some(read(memory, CALL_BYTES, length, space))
+    Some(usize::try_from(length).unwrap_or(usize::MAX).min(MAILBOX_BYTES))
 }
 
-/// The supervisor's side: lays the answer to the call that was taken. If not, it has to go over the socket.
+/// The supervisor's side: the frames that were taken.
 #[must_use]
-pub fn answer(memory: &SharedMemory, frame: &[u8]) -> bool {
-    if frame.is_empty() || frame.len() > MAILBOX_BYTES || memory.word(ANSWER).load(Ordering::Relaxed) != OPEN {
+pub fn read_call<'a>(memory: &SharedMemory, length: usize, space: &'a mut Vec<u8>) -> &'a [u8] {
+    read(memory, CALL_BYTES, length as u64, space)
+}
+
+/// The supervisor's side: lays the answer to the call that was taken, a frame of `length` bytes that `write` writes. If not, it has to go over the
+/// socket.
+#[must_use]
+pub fn answer(memory: &SharedMemory, length: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> bool {
+    if length == 0 || length > MAILBOX_BYTES || memory.word(ANSWER).load(Ordering::Relaxed) != OPEN {
         return false;
     }
-    write(memory, ANSWER_BYTES, frame);
-    memory.word(ANSWER).compare_exchange(OPEN, frame.len() as u64, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    lay(memory, ANSWER_BYTES, write)
+        && memory.word(ANSWER).compare_exchange(OPEN, length as u64, Ordering::SeqCst, Ordering::Relaxed).is_ok()
 }
 
 /// The supervisor's side: lays a long answer that nobody looks for. Its length, to be told over the socket; `None` if it has to go there itself.
 #[must_use]
-pub fn lay_answer(memory: &SharedMemory, frame: &[u8]) -> Option<u32> {
-    let length = u32::try_from(frame.len()).ok().filter(|_| (LONG_BYTES..=MAILBOX_BYTES).contains(&frame.len()))?;
+pub fn lay_answer(memory: &SharedMemory, length: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> Option<u32> {
+    let told = u32::try_from(length).ok().filter(|_| (LONG_BYTES..=MAILBOX_BYTES).contains(&length))?;
     answer_by_socket(memory);
-    write(memory, ANSWER_BYTES, frame);
-    Some(length)
+    lay(memory, ANSWER_BYTES, write).then_some(told)
 }
 
 /// The supervisor's side: the answer to the call that was taken takes a while, and comes over the socket.
@@ -188,28 +197,20 @@ pub fn answer_by_socket(memory: &SharedMemory) {
     let _ = memory.word(ANSWER).compare_exchange(OPEN, SOCKET, Ordering::SeqCst, Ordering::Relaxed);
 }
 
-fn write(memory: &SharedMemory, at: usize, bytes: &[u8]) {
-    let (words, rest) = bytes.as_chunks();
-    let mut last = [0; size_of::<u64>()];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    for (place, word) in (at..).zip(words.iter().chain((!rest.is_empty()).then_some(&last))) {
-        memory.word(place).store(u64::from_le_bytes(*word), Ordering::Relaxed);
-    }
+/// Writes from `at` on; whether all was written.
+fn lay(memory: &SharedMemory, at: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> bool {
+    let mut writer = Writer::new(memory, at, MAILBOX_BYTES);
+    let written = write(&mut writer);
+    writer.finish();
+    written
 }
 
 /// The bytes that lie there, in a copy. `space` only grows: clearing it would cost as much as copying.
 fn read<'a>(memory: &SharedMemory, at: usize, length: u64, space: &'a mut Vec<u8>) -> &'a [u8] {
     let length = usize::try_from(length).unwrap_or(usize::MAX).min(MAILBOX_BYTES);
-    let whole = length.next_multiple_of(size_of::<u64>());
-    if space.len() < whole {
-        space.resize(whole, 0);
-    }
-    let (words, _) = space.as_chunks_mut();
-    for (place, word) in (at..at + whole / size_of::<u64>()).zip(words) {
-        *word = memory.word(place).load(Ordering::Relaxed).to_le_bytes();
-    }
-    space.get(..length).unwrap_or(&[])
+    area::read(memory, at, length, space)
 }
 
+mod area;
 #[cfg(test)]
 mod tests;

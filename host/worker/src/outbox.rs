@@ -12,12 +12,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use taskcell_engine::PrintSink;
+use taskcell_sandbox::SharedMemory;
 use taskcell_wire::call::Tell;
 use taskcell_wire::limits::{KEPT_BYTES, RESULT_BYTES};
-use taskcell_wire::{ChunkId, FromWorker, Outcome, OutcomeWriter, Stream, encode};
+use taskcell_wire::{ChunkId, FromWorker, Outcome, OutcomeWriter, Stream, codec, encode};
 
 use crate::error::WorkerError;
-use crate::mailbox::Laid;
+use crate::mailbox::{self, Laid};
 use crate::stop::now;
 
 /// Collects and sends.
@@ -124,17 +125,23 @@ impl Outbox {
         self.write(&mut waiting)
     }
 
-    /// Sends all that waits, and then a call: by `lay` if it takes them and the supervisor has read all before it, else over the socket.
-    /// A call ends with its answer, so when there is another one the supervisor has read this one.
+    /// Sends all that waits, and then a call: in shared memory if they can be laid there and the supervisor has read all before it, else over the
+    /// socket. A call ends with its answer, so when there is another one the supervisor has read this one.
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub fn call(&self, call: &FromWorker<'_>, lay: impl FnOnce(&[u8]) -> Laid) -> Result<Laid, WorkerError> {
+    pub fn call(&self, call: &FromWorker<'_>, memory: &SharedMemory) -> Result<Laid, WorkerError> {
         let mut waiting = self.lock();
         waiting.frame()?;
         let cap = waiting.cap;
-        encode(call, cap, &mut waiting.frames)?;
-        let laid = if waiting.unread { Laid::No } else { lay(&waiting.frames) };
+        let length = codec::frame_length(call, cap)?;
+        let laid = match waiting.unread {
+            true => Laid::No,
+            false => mailbox::call(memory, waiting.frames.len().saturating_add(length), |writer| {
+                writer.write(&waiting.frames);
+                codec::encode_pieces(call, length, |piece| writer.write(piece)).is_ok()
+            }),
+        };
         match laid {
             Laid::Seen => {
                 waiting.frames.clear();
@@ -145,7 +152,7 @@ impl Outbox {
                 waiting.frames.clear();
                 encode(&FromWorker::Laid, cap, &mut waiting.frames)?;
             }
-            Laid::No => {}
+            Laid::No => encode(call, cap, &mut waiting.frames)?,
         }
         self.write(&mut waiting)?;
         waiting.unread = false;

@@ -163,7 +163,7 @@ impl Broker {
 
     /// Bytes of the standard input for the call of [`Effect::ReadInput`]; none at its end. False if that call does not wait any more: then
     /// they are the next one's.
-    pub fn input(&mut self, now: Now, worker: WorkerId, call: CallId, bytes: std::sync::Arc<[u8]>) -> bool {
+    pub fn input(&mut self, now: Now, worker: WorkerId, call: CallId, bytes: taskcell_wire::call::SharedBytes) -> bool {
         self.at(now);
         let parked = self.workers.get(&worker).and_then(|state| state.running.as_ref()).and_then(|running| running.parked);
         let waits =

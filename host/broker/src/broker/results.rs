@@ -5,9 +5,7 @@
 //!
 //! It is here and not with the sockets so that simulated workers (`tests/simulation`) meet the same code as real ones.
 
-use std::sync::Arc;
-
-use taskcell_wire::call::{Ended, TaskValue};
+use taskcell_wire::call::{Ended, SharedBytes, TaskValue};
 use taskcell_wire::limits::EXPLANATION_BYTES;
 use taskcell_wire::{ChunkId, Encoding, JobId, Outcome, OutcomeReader, OutcomeWriter, WorkerId};
 
@@ -180,10 +178,10 @@ fn check_outcome(outcome: &Outcome<'_>, output: Encoding, check: &ResultCheck) -
 
 /// A task's end as a guest is told it.
 fn ended(outcome: &Outcome<'_>, output: Encoding) -> Ended<'static> {
-    let json = |bytes: &[u8]| TaskValue::Json(Arc::<[u8]>::from(bytes).into());
+    let json = |bytes: &[u8]| TaskValue::Json(SharedBytes::copy_from_slice(bytes).into());
     match *outcome {
         Outcome::Ok(bytes) => Ended::Ok(match output {
-            Encoding::Bytes => TaskValue::Bytes(Arc::<[u8]>::from(bytes).into()),
+            Encoding::Bytes => TaskValue::Bytes(SharedBytes::copy_from_slice(bytes).into()),
             Encoding::Json | Encoding::Arguments | Encoding::Command => json(bytes),
         }),
         Outcome::Failed(payload) => Ended::Failed(json(payload)),

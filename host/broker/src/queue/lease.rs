@@ -8,7 +8,6 @@
 //! late is told so: somebody else may have the message by then.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use taskcell_wire::call::{CallError, Holder, LeaseId, QueueReply, Rejected};
 
@@ -30,7 +29,7 @@ impl Queue {
         let id = LeaseId(self.next_lease);
         self.next_lease += 1;
         let ends = now.plus(Duration(length.max(SHORTEST_LEASE)));
-        let reply = QueueReply::Delivery { lease: id, attempt: message.attempts, message: Arc::clone(&message.body).into() };
+        let reply = QueueReply::Delivery { lease: id, attempt: message.attempts, message: message.body.clone().into() };
         self.lease_ends.insert((ends, id));
         self.leases.insert(id, Lease { message, holder, ends });
         reply

@@ -1,8 +1,6 @@
 //! Adding messages: the only place where a queue gets longer, and so where its bounds are kept.
 
-use std::sync::Arc;
-
-use taskcell_wire::call::{Bytes, CallError, CallId, Holder, QueueReply};
+use taskcell_wire::call::{Bytes, CallError, CallId, Holder, QueueReply, SharedBytes};
 
 use super::{Message, Queue, Reply};
 use crate::time::Now;
@@ -10,7 +8,7 @@ use crate::time::Now;
 /// Messages that wait for room.
 #[derive(Debug)]
 pub(super) struct Parcel {
-    pub(super) bodies: Vec<Arc<[u8]>>,
+    pub(super) bodies: Vec<SharedBytes>,
     pub(super) bytes: u64,
 }
 
@@ -30,7 +28,7 @@ impl Queue {
         if bytes <= most { Ok(()) } else { Err(CallError::Quota(format!("{most} bytes of a message"))) }
     }
 
-    pub(super) fn admit(&mut self, body: Arc<[u8]>) {
+    pub(super) fn admit(&mut self, body: SharedBytes) {
         self.held += 1;
         self.held_bytes += body.len() as u64;
         self.fresh.push_back(Message { place: self.next_place, attempts: 0, body });

@@ -135,7 +135,7 @@ fn what_the_api_started_comes_back_to_the_api() {
 #[test]
 fn bytes_stay_bytes() {
     let (mut host, root) = Host::program();
-    let body = TaskValue::Bytes(std::sync::Arc::<[u8]>::from(&b"\xff\x00"[..]).into());
+    let body = TaskValue::Bytes(b"\xff\x00".to_vec().into());
     let (process, _, child) = host.spawn(root, "echo", vec![Argument::Value(body.clone())]);
     let sent = host.worker(child).line[0].clone();
     assert_eq!((sent.options.input, sent.options.output), (Encoding::Arguments, Encoding::Bytes));

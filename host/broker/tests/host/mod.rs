@@ -135,7 +135,7 @@ pub(crate) const SPEC: WorkerSpec =
     WorkerSpec { module: ModuleId(0), isolation: Isolation::Fresh, memory_bytes: None, program: true };
 
 pub(crate) fn json(text: &str) -> TaskValue<'static> {
-    TaskValue::Json(std::sync::Arc::<[u8]>::from(text.as_bytes()).into())
+    TaskValue::Json(taskcell_wire::call::SharedBytes::copy_from_slice(text.as_bytes()).into())
 }
 
 pub(crate) fn value(text: &str) -> Argument<'static> {

@@ -174,7 +174,7 @@ impl Hostile<'_> {
     }
 
     /// A payload that says which object it was put into.
-    fn a_body(&mut self, on: Option<Known>) -> std::sync::Arc<[u8]> {
+    fn a_body(&mut self, on: Option<Known>) -> taskcell_wire::call::SharedBytes {
         let filler = [0, 10, 100, 400][self.script.below(4) as usize];
         format!("#{}:{}", on.map_or(0, |known| known.object), "x".repeat(filler)).into_bytes().into()
     }

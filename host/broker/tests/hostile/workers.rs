@@ -58,7 +58,7 @@ impl Hostile<'_> {
             3 => Ended::OverLimit("memory".into()),
             4 => Ended::Cancelled,
             5 => Ended::Ok(TaskValue::None),
-            _ => Ended::Ok(TaskValue::Bytes(std::sync::Arc::<[u8]>::from(long.into_bytes()).into())),
+            _ => Ended::Ok(TaskValue::Bytes(long.into_bytes().into())),
         }
     }
 

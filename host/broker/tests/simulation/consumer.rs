@@ -56,7 +56,7 @@ pub(crate) fn count(value: &[u8]) -> u64 {
 }
 
 pub(crate) fn text(count: u64) -> taskcell_wire::call::Bytes<'static> {
-    std::sync::Arc::<[u8]>::from(count.to_string().as_bytes()).into()
+    count.to_string().into_bytes().into()
 }
 
 impl Consumer {

@@ -125,7 +125,7 @@ pub(crate) fn number(item: &[u8]) -> u64 {
 }
 
 pub(crate) fn json(number: u64) -> TaskValue<'static> {
-    TaskValue::Json(std::sync::Arc::<[u8]>::from(number.to_string().as_bytes()).into())
+    TaskValue::Json(number.to_string().into_bytes().into())
 }
 
 /// What the task of a value is like; a value's last digits say it.

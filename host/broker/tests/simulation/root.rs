@@ -157,7 +157,7 @@ impl Root {
                 Call::Pool(some(self.pool), PoolCall::Submit(Invocation { task: "consume", arguments }))
             }
             Do::Put(number) => {
-                let message = std::sync::Arc::<[u8]>::from(&[number][..]).into();
+                let message = vec![number].into();
                 Call::Queue(some(self.queue), QueueCall::Put { message, timeout })
             }
             Do::MakeRoom | Do::TakeSelf => Call::Queue(some(self.queue), QueueCall::Get { timeout: Some(50 * MS) }),

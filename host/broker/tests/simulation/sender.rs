@@ -30,7 +30,7 @@ impl Sender {
         if random.once_in(8) {
             return Step::Work(random.below(4) * MS);
         }
-        let message = std::sync::Arc::<[u8]>::from(&[self.sent + 1][..]).into();
+        let message = vec![self.sent + 1].into();
         Step::Call(Call::Pipe(self.pipe, PipeCall::Send { message, timeout: None }))
     }
 

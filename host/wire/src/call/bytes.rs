@@ -1,10 +1,9 @@
 //! A message's or a value's bytes, borrowed from the frame or shared with the broker.
 //!
 //! The failure that this prevents: 16 MiB that are copied at each step of their way. What arrives is a slice of its frame. What the broker keeps is
-//! copied once, and is then shared by all who are sent it.
+//! copied once, or is a part of the frame that it came in if it is most of it, and is then shared by all who are sent it.
 
-use std::sync::Arc;
-
+use bytes::Bytes as SharedBytes;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -14,16 +13,28 @@ pub enum Bytes<'a> {
     /// A part of the frame that they came in.
     Borrowed(&'a [u8]),
     /// The broker's own.
-    Shared(Arc<[u8]>),
+    Shared(SharedBytes),
 }
 
 impl Bytes<'_> {
     /// The same bytes for keeping: copied if they were borrowed.
     #[must_use]
-    pub fn into_shared(self) -> Arc<[u8]> {
+    pub fn into_shared(self) -> SharedBytes {
         match self {
-            Self::Borrowed(bytes) => Arc::from(bytes),
+            Self::Borrowed(bytes) => SharedBytes::copy_from_slice(bytes),
             Self::Shared(bytes) => bytes,
+        }
+    }
+
+    /// Makes them a part of `frame`, out of which they were borrowed, so that keeping them copies nothing. Nothing happens if they are no part of it, or
+    /// not nearly all of it: a few bytes must not keep a long frame in memory, which nobody would count.
+    pub fn share(&mut self, frame: &SharedBytes) {
+        if let Self::Borrowed(bytes) = self {
+            let (whole, part) = (frame.as_ptr_range(), bytes.as_ptr_range());
+            let within = whole.start <= part.start && part.end <= whole.end;
+            if within && frame.len() - bytes.len() <= bytes.len() / 64 {
+                *self = Self::Shared(frame.slice_ref(bytes));
+            }
         }
     }
 }
@@ -51,9 +62,15 @@ impl<'a, const N: usize> From<&'a [u8; N]> for Bytes<'a> {
     }
 }
 
-impl From<Arc<[u8]>> for Bytes<'_> {
-    fn from(bytes: Arc<[u8]>) -> Self {
+impl From<SharedBytes> for Bytes<'_> {
+    fn from(bytes: SharedBytes) -> Self {
         Self::Shared(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Bytes<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Shared(bytes.into())
     }
 }
 
@@ -107,9 +124,23 @@ mod tests {
 
     #[test]
     fn what_arrives_is_a_slice_of_its_frame() {
-        let frame = postcard::to_stdvec(&Bytes::from(Arc::<[u8]>::from(&b"hello"[..]))).unwrap();
+        let frame = postcard::to_stdvec(&Bytes::from(SharedBytes::from_static(b"hello"))).unwrap();
         let bytes: Bytes<'_> = postcard::from_bytes(&frame).unwrap();
         assert!(matches!(bytes, Bytes::Borrowed(slice) if std::ptr::eq(slice, &raw const frame[1..])));
+    }
+
+    #[test]
+    fn most_of_a_frame_is_shared_with_it_and_less_is_not() {
+        let frame = SharedBytes::from(vec![7; 6500]);
+        for (part, is_shared) in [(0..6500, true), (50..6500, true), (200..6500, false), (0..1, false), (0..0, false)] {
+            let mut bytes = Bytes::Borrowed(&frame[part.clone()]);
+            bytes.share(&frame);
+            assert_eq!(matches!(bytes, Bytes::Shared(_)), is_shared, "{part:?}");
+            assert!(!is_shared || bytes.into_shared().as_ptr() == frame[part].as_ptr());
+        }
+        let mut other = Bytes::Borrowed(&[7; 6500]);
+        other.share(&frame);
+        assert!(matches!(other, Bytes::Borrowed(_)));
     }
 
     #[test]

@@ -91,6 +91,17 @@ pub enum Call<'a> {
     Input(u32),
 }
 
+impl Call<'_> {
+    /// A long message that it brings becomes a part of `frame`, in which the call came, see [`Bytes::share`].
+    pub fn share(&mut self, frame: &bytes::Bytes) {
+        if let Self::Queue(_, QueueCall::Put { message, .. }) | Self::Pipe(_, PipeCall::Send { message, .. }) = self {
+            message.share(frame);
+        } else if let Self::Map(_, MapCall::Set { value, .. }) = self {
+            value.share(frame);
+        }
+    }
+}
+
 /// The answer to a call that went well; which one, is said with the call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply<'a> {

@@ -11,6 +11,43 @@ fn shared() -> (SharedMemory, SharedMemory) {
     (ours, SharedMemory::map(fd).unwrap())
 }
 
+fn call(memory: &SharedMemory, bytes: &[u8]) -> Laid {
+    super::call(memory, bytes.len(), |writer| {
+        writer.write(bytes);
+        true
+    })
+}
+
+fn answer(memory: &SharedMemory, bytes: &[u8]) -> bool {
+    super::answer(memory, bytes.len(), |writer| {
+        writer.write(bytes);
+        true
+    })
+}
+
+fn lay_answer(memory: &SharedMemory, bytes: &[u8]) -> Option<u32> {
+    super::lay_answer(memory, bytes.len(), |writer| {
+        writer.write(bytes);
+        true
+    })
+}
+
+fn take_call<'a>(memory: &SharedMemory, space: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    let length = super::take_call(memory)?;
+    Some(read_call(memory, length, space))
+}
+
+#[test]
+fn what_could_not_be_written_is_not_told() {
+    let (ours, theirs) = shared();
+    listen(&ours);
+    assert_eq!(super::call(&theirs, 5, |_| false), Laid::No);
+    assert!(!has_call(&ours));
+    assert!(call(&theirs, b"call") == Laid::Seen && super::take_call(&ours) == Some(4));
+    assert!(!super::answer(&ours, 5, |_| false));
+    assert!(answer(&ours, b"now"));
+}
+
 #[test]
 fn nothing_is_laid_for_one_who_does_not_listen() {
     let (ours, theirs) = shared();
