@@ -29,12 +29,12 @@ pub(crate) struct Live {
 /// An export of one instance.
 #[derive(Clone, Copy)]
 enum Callee {
-    Plain(TypedFunc<Arguments<'static>, Returned<1>>),
+    Plain(TypedFunc<&'static Arguments<'static>, Returned<1>>),
     Concurrent(Func, ConcurrentCall),
 }
 
 /// Calls a function with as many slots for its result as it takes.
-type ConcurrentCall = fn(&mut Store<State>, &Func, Arguments<'_>) -> wasmtime::Result<Option<Value>>;
+type ConcurrentCall = fn(&mut Store<State>, &Func, &Arguments<'_>) -> wasmtime::Result<()>;
 
 /// How one task is called; lives as long as the guest, not as an instance.
 #[derive(Default)]
@@ -71,10 +71,10 @@ impl Entry {
 fn concurrent_call<const RESULTS: usize>(
     store: &mut Store<State>,
     func: &Func,
-    arguments: Arguments<'_>,
-) -> wasmtime::Result<Option<Value>> {
-    let func = func.typed::<Arguments<'_>, Returned<RESULTS>>(&*store)?;
-    block_on(func.call_async(store, arguments)).map(|returned| returned.0)
+    arguments: &Arguments<'_>,
+) -> wasmtime::Result<()> {
+    let func = func.typed::<&Arguments<'_>, Returned<RESULTS>>(&*store)?;
+    block_on(func.call_async(store, arguments)).map(drop)
 }
 
 /// The result of an `async func` takes a slot for each flat value, up to 16. The engine knows how many and says so by what it lets
@@ -82,13 +82,13 @@ fn concurrent_call<const RESULTS: usize>(
 fn async_call(func: &Func, store: &Store<State>) -> wasmtime::Result<ConcurrentCall> {
     macro_rules! first_that_fits {
         ($($results:literal)*) => {
-            $(if func.typed::<Arguments<'_>, Returned<$results>>(store).is_ok() {
+            $(if func.typed::<&Arguments<'_>, Returned<$results>>(store).is_ok() {
                 return Ok(concurrent_call::<$results>);
             })*
         };
     }
     first_that_fits!(0 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
-    func.typed::<Arguments<'_>, Returned<1>>(store).map(|_| concurrent_call::<1> as ConcurrentCall)
+    func.typed::<&Arguments<'_>, Returned<1>>(store).map(|_| concurrent_call::<1> as ConcurrentCall)
 }
 
 impl Live {
@@ -103,10 +103,10 @@ impl Live {
     }
 
     /// Puts the handles among the arguments into this instance's table.
-    pub(crate) fn put(&mut self, given: &[Given], values: &mut [Value], attempts: &Arc<Attempts>) -> Result<(), Failure> {
+    pub(crate) fn put(&mut self, given: &[Given], values: &mut [Value], attempts: &Arc<Attempts>) -> Result<(), Box<Failure>> {
         for one in given {
             let put = one.put(self.store.data_mut().table(), attempts);
-            let place = put.map_err(|too_many| Failure::Limit(Limit::Handles, too_many.to_string()))?;
+            let place = put.map_err(|too_many| Box::new(Failure::Limit(Limit::Handles, too_many.to_string())))?;
             if let Some(value) = values.get_mut(one.place) {
                 *value = Value::Handle(one.kind, place);
             }
@@ -123,14 +123,14 @@ impl Live {
         }
     }
 
-    /// Calls the export of a task.
+    /// Calls the export of a task. Its result is where [`abi::with_result`] finds it.
     pub(crate) fn call(
         &mut self,
         task: usize,
         entry: &Entry,
         limits: &Limits,
-        arguments: Arguments<'_>,
-    ) -> wasmtime::Result<Option<Value>> {
+        arguments: &Arguments<'_>,
+    ) -> wasmtime::Result<()> {
         let callee = match self.callees.get(task).copied().flatten() {
             Some(callee) => callee,
             None => {
@@ -146,7 +146,7 @@ impl Live {
         }
         abi::limit_result(limits.result_bytes);
         match callee {
-            Callee::Plain(func) => func.call(&mut self.store, arguments).map(|returned| returned.0),
+            Callee::Plain(func) => func.call(&mut self.store, arguments).map(drop),
             Callee::Concurrent(func, call) => call(&mut self.store, &func, arguments),
         }
     }
@@ -154,8 +154,10 @@ impl Live {
 
 /// An input that was read, before there is an instance.
 pub(crate) enum Input<'a> {
-    /// The values stand beside this; those that are handles get their place once there is a table for them.
-    Values(Vec<Given>),
+    /// The values stand beside this.
+    Values,
+    /// The same, and some of them are handles, which get their place once there is a table for them.
+    Handles(Vec<Given>),
     /// The one parameter, a `list<u8>`.
     Bytes(&'a [u8]),
     /// The one parameter, a `string`.
@@ -174,10 +176,10 @@ pub(crate) fn read<'a>(
 ) -> Result<Input<'a>, String> {
     let types = &interface.types;
     match input {
-        Encoding::Json => {
-            let read = values::arguments_from_json(types, task, item, values);
-            read.map(|()| Input::Values(Vec::new())).map_err(|error| error.to_string())
-        }
+        Encoding::Json => match values::arguments_from_json(types, task, item, values) {
+            Ok(()) => Ok(Input::Values),
+            Err(error) => Err(error.to_string()),
+        },
         Encoding::Bytes => {
             let [(_, ty)] = task.params.as_slice() else {
                 return Err("bytes can only be given to a task of one parameter".into());
@@ -193,7 +195,7 @@ pub(crate) fn read<'a>(
         }
         Encoding::Arguments => {
             let arguments = codec::decode::<Batch<RunArgument<'_>>>(item).map_err(|error| format!("failed to {error}"))?;
-            values::pushed_arguments(types, task, &arguments.0, values).map(Input::Values)
+            values::pushed_arguments(types, task, &arguments.0, values).map(Input::Handles)
         }
         Encoding::Command => {
             if !is_run(&task.name) || !task.params.is_empty() {
@@ -211,35 +213,35 @@ pub(crate) fn is_run(name: &str) -> bool {
     name.starts_with("wasi:cli/run@0.2.") && name.ends_with("#run")
 }
 
-/// Writes a value of a type; bytes and text that are asked for as such are moved, not copied.
+/// Writes a value of a type; bytes and text that are asked for as such are taken, not copied.
 pub(crate) fn write(
     interface: &Interface,
     ty: TypeId,
     output: Encoding,
-    value: Value,
+    value: &mut Value,
     limit: u64,
     out: &mut Vec<u8>,
-) -> Result<(), Failure> {
-    let too_long = || Failure::Limit(Limit::Result, abi::TooLong(limit).to_string());
+) -> Result<(), Box<Failure>> {
+    let too_long = || Box::new(Failure::Limit(Limit::Result, abi::TooLong(limit).to_string()));
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let value = match (output, value) {
         (Encoding::Bytes, Value::Bytes(bytes)) => {
-            *out = bytes;
+            *out = std::mem::take(bytes);
             return if out.len() > most { Err(too_long()) } else { Ok(()) };
         }
         (Encoding::Bytes, Value::String(text)) => {
-            *out = text.into_bytes();
+            *out = std::mem::take(text).into_bytes();
             return if out.len() > most { Err(too_long()) } else { Ok(()) };
         }
         // Everything else has no bytes of its own.
         (Encoding::Bytes | Encoding::Json | Encoding::Arguments | Encoding::Command, value) => value,
     };
-    values::value_to_json(&interface.types, ty, &value, most, out).map_err(|error| match error.kind {
+    values::value_to_json(&interface.types, ty, value, most, out).map_err(|error| match error.kind {
         ValueErrorKind::TooLong => too_long(),
         ValueErrorKind::Syntax
         | ValueErrorKind::Type
         | ValueErrorKind::Range
         | ValueErrorKind::TooDeep
-        | ValueErrorKind::NotUtf8 => Failure::Trapped(TrapKind::Abi, error.to_string()),
+        | ValueErrorKind::NotUtf8 => Box::new(Failure::Trapped(TrapKind::Abi, error.to_string())),
     })
 }

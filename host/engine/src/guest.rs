@@ -17,7 +17,7 @@ use taskcell_wire::{Encoding, Grants, Interface, Isolation, Limits, Outcome, Tas
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
-use crate::abi::Arguments;
+use crate::abi::{self, Arguments};
 use crate::block::block_on;
 use crate::call::{self, Entry, Input, Live};
 use crate::error::{EngineError, one_line};
@@ -78,12 +78,8 @@ impl std::fmt::Debug for Ticker {
 
 /// A component ready to run tasks.
 pub struct Guest {
-    pre: InstancePre<State>,
-    /// By task.
-    entries: Vec<Entry>,
-    options: GuestOptions,
-    attempts: Arc<Attempts>,
-    given: Arc<Given>,
+    loaded: Loaded,
+    /// Stays where it is while a task runs: it is too large to be moved in and out for each.
     live: Option<Live>,
     /// Between two runs only the room, to be used again.
     arguments: Vec<Value>,
@@ -93,15 +89,25 @@ pub struct Guest {
 
 impl std::fmt::Debug for Guest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Guest").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Guest").field("options", &self.loaded.options).finish_non_exhaustive()
     }
 }
 
-/// What a finished call left in the guest's buffers.
+/// What is the same for every task: what instances are made of and called by.
+struct Loaded {
+    pre: InstancePre<State>,
+    /// By task.
+    entries: Vec<Entry>,
+    options: GuestOptions,
+    attempts: Arc<Attempts>,
+    given: Arc<Given>,
+}
+
+/// What a finished call left in the guest's buffers. The failure is boxed, so that the way without one moves two words.
 enum Ended {
     Ok,
     Failed,
-    Failure(Failure),
+    Failure(Box<Failure>),
     Invalid,
 }
 
@@ -130,13 +136,14 @@ impl Guest {
             attempts: Arc::clone(&attempts),
             cpus: options.cpus,
         });
-        Ok(Self { pre, entries, options, attempts, given, live: None, arguments: Vec::new(), text: Vec::new() })
+        let loaded = Loaded { pre, entries, options, attempts, given };
+        Ok(Self { loaded, live: None, arguments: Vec::new(), text: Vec::new() })
     }
 
     /// A handle to this guest's epoch.
     #[must_use]
     pub fn ticker(&self) -> Ticker {
-        Ticker(self.pre.engine().clone())
+        Ticker(self.loaded.pre.engine().clone())
     }
 
     /// Starts the threads that serve WASI's timers and files, if it uses them, and waits until all of them run; before the process
@@ -145,7 +152,7 @@ impl Guest {
     /// # Errors
     /// [`EngineError::Configure`] if they can't be started.
     pub fn start_threads(&self) -> Result<(), EngineError> {
-        let waits = self.options.interface.imports.iter().any(|import| import.name.starts_with("wasi:io/"));
+        let waits = self.loaded.options.interface.imports.iter().any(|import| import.name.starts_with("wasi:io/"));
         if waits { threads::start() } else { Ok(()) }
     }
 
@@ -155,15 +162,15 @@ impl Guest {
     /// # Errors
     /// [`EngineError::Instantiate`] with the trap or the limit.
     pub fn warm_up(&mut self) -> Result<(), EngineError> {
-        let mut live = match self.instantiate(None) {
+        let mut live = match self.loaded.instantiate(None) {
             Ok(live) => live,
             Err(Failure::Stopped(_)) => return Err(EngineError::Instantiate("its start function was stopped".into())),
             Err(Failure::Limit(limit, text)) => return Err(EngineError::Instantiate(format!("{} limit: {text}", limit.name()))),
             Err(Failure::Trapped(_, text)) => return Err(EngineError::Instantiate(text)),
             Err(Failure::Exited(code)) => return Err(EngineError::Instantiate(format!("its start function exited with {code}"))),
         };
-        if self.options.isolation == Isolation::Reuse {
-            live.look_up(&self.entries);
+        if self.loaded.options.isolation == Isolation::Reuse {
+            live.look_up(&self.loaded.entries);
             self.live = Some(live);
         }
         Ok(())
@@ -175,7 +182,7 @@ impl Guest {
             Ended::Ok => Outcome::Ok(&self.text),
             Ended::Failed => Outcome::Failed(&self.text),
             Ended::Invalid => Outcome::Invalid { text: std::str::from_utf8(&self.text).unwrap_or("") },
-            Ended::Failure(failure) => self.failed(failure, output),
+            Ended::Failure(failure) => self.failed(*failure, output),
         }
     }
 
@@ -185,7 +192,7 @@ impl Guest {
             Failure::Stopped(StopReason::TimedOut) => Outcome::TimedOut,
             Failure::Stopped(StopReason::Cancelled) => Outcome::Cancelled,
             Failure::Exited(0) => {
-                self.nothing(output);
+                nothing(output, &mut self.text);
                 Outcome::Ok(&self.text)
             }
             Failure::Exited(code) => Outcome::Exited(code),
@@ -202,20 +209,58 @@ impl Guest {
 
     fn attempt(&mut self, task: usize, input: Encoding, output: Encoding, item: &[u8]) -> Ended {
         self.text.clear();
-        let mut values = std::mem::take(&mut self.arguments);
-        let ended = match self.read(task, input, item, &mut values) {
-            Ok(input) => self.attempt_with(task, input, output, &mut values),
+        // Before there is an instance: an input that does not fit costs none.
+        let mut read = self.loaded.read(task, input, item, &mut self.arguments);
+        let ended = match &mut read {
+            Ok(input) => self.attempt_with(task, input, output),
             Err(text) => {
                 self.text.extend_from_slice(text.as_bytes());
                 Ended::Invalid
             }
         };
-        values.clear();
-        self.arguments = values;
+        self.arguments.clear();
         ended
     }
 
-    /// Reads an input before there is an instance: one that does not fit costs none.
+    fn attempt_with(&mut self, task: usize, input: &mut Input<'_>, output: Encoding) -> Ended {
+        let Self { loaded, live: kept, arguments, text } = self;
+        loaded.attempts.begin();
+        let command = match input {
+            Input::Command(command) => Some(std::mem::take(command)),
+            Input::Values | Input::Handles(_) | Input::Bytes(_) | Input::Text(_) => None,
+        };
+        let serves_again = loaded.options.isolation == Isolation::Reuse && command.is_none();
+        if command.is_some() {
+            *kept = None;
+        }
+        let live = match &mut *kept {
+            Some(live) => live,
+            none => match loaded.instantiate(command) {
+                Ok(live) => none.insert(live),
+                Err(failure) => return Ended::Failure(Box::new(failure)),
+            },
+        };
+        let called = loaded.call(task, live, input, arguments);
+        let is_sound = called.is_ok();
+        let ended = match called {
+            Ok(()) => abi::with_result(|value| loaded.encode(task, output, value, text)),
+            Err(failure) => Ended::Failure(failure),
+        };
+        // First of all, so that nothing is told of the handles that go with the instance.
+        loaded.attempts.end();
+        // What a stopped or trapped instance left behind is unknown.
+        if serves_again && is_sound {
+            if let Input::Handles(given) = input {
+                live.take_back(given, arguments);
+            }
+        } else {
+            *kept = None;
+        }
+        ended
+    }
+}
+
+impl Loaded {
     fn read<'a>(&self, task: usize, input: Encoding, item: &'a [u8], values: &mut Vec<Value>) -> Result<Input<'a>, String> {
         let interface = &self.options.interface;
         let (Some(signature), Some(entry)) = (interface.tasks.get(task), self.entries.get(task)) else {
@@ -227,42 +272,10 @@ impl Guest {
         call::read(interface, signature, input, item, values)
     }
 
-    fn attempt_with(&mut self, task: usize, mut input: Input<'_>, output: Encoding, values: &mut [Value]) -> Ended {
-        self.attempts.begin();
-        let kept = self.live.take();
-        let (kept, command) = match &mut input {
-            Input::Command(command) => (None, Some(std::mem::take(command))),
-            Input::Values(_) | Input::Bytes(_) | Input::Text(_) => (kept, None),
-        };
-        let serves_again = self.options.isolation == Isolation::Reuse && command.is_none();
-        let mut live = match kept {
-            Some(live) => live,
-            None => match self.instantiate(command) {
-                Ok(live) => live,
-                Err(failure) => return Ended::Failure(failure),
-            },
-        };
-        let called = self.call(task, &mut live, &input, values);
-        let is_sound = called.is_ok();
-        let ended = match called {
-            Ok(value) => self.encode(task, output, value),
-            Err(failure) => Ended::Failure(failure),
-        };
-        // First of all, so that nothing is told of the handles that go with the instance.
-        self.attempts.end();
-        // What a stopped or trapped instance left behind is unknown.
-        if serves_again && is_sound {
-            if let Input::Values(given) = &input {
-                live.take_back(given, values);
-            }
-            self.live = Some(live);
-        }
-        ended
-    }
-
-    fn call(&self, task: usize, live: &mut Live, input: &Input<'_>, values: &mut [Value]) -> Result<Option<Value>, Failure> {
+    fn call(&self, task: usize, live: &mut Live, input: &Input<'_>, values: &mut [Value]) -> Result<(), Box<Failure>> {
         let arguments = match input {
-            Input::Values(given) => {
+            Input::Values => Arguments::Values(values),
+            Input::Handles(given) => {
                 live.put(given, values, &self.attempts)?;
                 Arguments::Values(values)
             }
@@ -270,9 +283,14 @@ impl Guest {
             Input::Text(text) => Arguments::Text(text),
             Input::Command(_) => Arguments::Values(&[]),
         };
-        let entry = self.entries.get(task).ok_or_else(|| Failure::Trapped(TrapKind::Other, "no such task".into()))?;
-        let called = live.call(task, entry, &self.options.limits, arguments);
-        called.map_err(|error| classify(&error, &mut live.store.data_mut().limiter))
+        let Some(entry) = self.entries.get(task) else {
+            return Err(Box::new(Failure::Trapped(TrapKind::Other, "no such task".into())));
+        };
+        live.call(task, entry, &self.options.limits, &arguments).map_err(|error| {
+            // What came before it failed is nobody's.
+            abi::with_result(|_| ());
+            Box::new(classify(&error, &mut live.store.data_mut().limiter))
+        })
     }
 
     fn instantiate(&self, command: Option<Command>) -> Result<Live, Failure> {
@@ -311,41 +329,40 @@ impl Guest {
         }
     }
 
-    /// Writes that there is no result; what a command wrote is its result, and is gone already.
-    fn nothing(&mut self, output: Encoding) {
-        if output != Encoding::Command {
-            self.text.extend_from_slice(b"null");
-        }
-    }
-
     /// Writes a result; the error case of an outermost `result` is the task's failure.
-    fn encode(&mut self, task: usize, output: Encoding, value: Option<Value>) -> Ended {
+    fn encode(&self, task: usize, output: Encoding, value: &mut Option<Value>, text: &mut Vec<u8>) -> Ended {
         let interface = &self.options.interface;
         let signature = interface.tasks.get(task);
         let Some(ty) = signature.and_then(|task| task.result) else {
-            self.nothing(output);
+            nothing(output, text);
             return Ended::Ok;
         };
         let (ty, value, ended) = match (interface.types.get(ty), value) {
-            (Some(TypeDef::Result { ok, .. }), Some(Value::Result(Ok(value)))) => (*ok, value.map(|value| *value), Ended::Ok),
+            (Some(TypeDef::Result { ok, .. }), Some(Value::Result(Ok(value)))) => (*ok, value.as_deref_mut(), Ended::Ok),
             (Some(TypeDef::Result { error, .. }), Some(Value::Result(Err(value)))) => {
                 if signature.is_some_and(|task| call::is_run(&task.name)) {
-                    return Ended::Failure(Failure::Exited(1));
+                    return Ended::Failure(Box::new(Failure::Exited(1)));
                 }
-                (*error, value.map(|value| *value), Ended::Failed)
+                (*error, value.as_deref_mut(), Ended::Failed)
             }
-            (_, value) => (Some(ty), value, Ended::Ok),
+            (_, value) => (Some(ty), value.as_mut(), Ended::Ok),
         };
         let (Some(ty), Some(value)) = (ty, value) else {
-            self.nothing(output);
+            nothing(output, text);
             return ended;
         };
         let output = if matches!(ended, Ended::Failed) { Encoding::Json } else { output };
-        let limit = self.options.limits.result_bytes;
-        match call::write(interface, ty, output, value, limit, &mut self.text) {
+        match call::write(interface, ty, output, value, self.options.limits.result_bytes, text) {
             Ok(()) => ended,
             Err(failure) => Ended::Failure(failure),
         }
+    }
+}
+
+/// Writes that there is no result; what a command wrote is its result, and is gone already.
+fn nothing(output: Encoding, text: &mut Vec<u8>) {
+    if output != Encoding::Command {
+        text.extend_from_slice(b"null");
     }
 }
 

@@ -254,6 +254,7 @@ impl TaskError {
     }
 
     /// The error in a worker's outcome; `Ok` with the result's bytes if there is none.
+    #[inline]
     pub(crate) fn of<'a>(outcome: &Outcome<'a>) -> Result<&'a [u8], Self> {
         Err(match *outcome {
             Outcome::Ok(bytes) => return Ok(bytes),

@@ -24,6 +24,7 @@ pub mod mailbox;
 pub mod outbox;
 pub mod page;
 pub mod run_loop;
+mod short_results;
 pub mod stop;
 pub mod watch;
 

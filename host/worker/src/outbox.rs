@@ -19,6 +19,7 @@ use taskcell_wire::{ChunkId, FromWorker, Outcome, OutcomeWriter, Stream, codec, 
 
 use crate::error::WorkerError;
 use crate::mailbox::{self, Laid};
+use crate::short_results::ShortResults;
 use crate::stop::now;
 
 /// Collects and sends.
@@ -26,6 +27,10 @@ use crate::stop::now;
 pub struct Outbox {
     socket: OwnedFd,
     waiting: Mutex<Waiting>,
+    /// Outcomes after those in `waiting`, which takes them in whenever it is locked.
+    short: ShortResults,
+    /// Whether the chunk's outcomes may go to `short`.
+    takes_short: AtomicBool,
     /// Whether a write failed: the supervisor is gone.
     broken: AtomicBool,
 }
@@ -37,12 +42,16 @@ struct Waiting {
     /// Whether something went over the socket after the last call: the supervisor has perhaps not read it.
     unread: bool,
     outcomes: OutcomeWriter,
+    /// So much of `short` was taken in.
+    taken: usize,
     chunk: ChunkId,
     /// The place of the first outcome that is not in a frame yet.
     first: u32,
     /// When its task began.
     since: u64,
-    /// What the running task may still print, in bytes, and whether the mark for more was sent.
+    /// The place of the task that printed last.
+    printer: u32,
+    /// What it may still print, in bytes, and whether the mark for more was sent.
     print_left: u64,
     print_cut: bool,
     print_limit: u64,
@@ -60,9 +69,11 @@ impl Outbox {
             frames: Vec::new(),
             unread: true,
             outcomes: OutcomeWriter::default(),
+            taken: 0,
             chunk: ChunkId(0),
             first: 0,
             since: 0,
+            printer: 0,
             print_left: print_limit,
             print_cut: false,
             print_limit,
@@ -70,7 +81,8 @@ impl Outbox {
             commands: false,
             cap,
         };
-        Self { socket, waiting: Mutex::new(waiting), broken: AtomicBool::new(false) }
+        let short = ShortResults::new();
+        Self { socket, waiting: Mutex::new(waiting), short, takes_short: AtomicBool::new(false), broken: AtomicBool::new(false) }
     }
 
     /// From now on what guests print is sent, or dropped.
@@ -84,29 +96,42 @@ impl Outbox {
         &self.socket
     }
 
-    /// Outcomes of `chunk` come from now on; of commands or of functions.
+    /// Outcomes of `chunk` come from now on; of commands or of functions. From the thread that runs tasks.
     ///
     /// # Errors
     /// [`WorkerError::Wire`] if what waited fits no frame.
     pub fn begin(&self, chunk: ChunkId, commands: bool) -> Result<(), WorkerError> {
         let mut waiting = self.lock();
         waiting.frame()?;
+        self.clear_short(&mut waiting);
+        self.takes_short.store(!commands, Ordering::Relaxed);
         waiting.commands = commands;
         waiting.chunk = chunk;
         waiting.first = 0;
         waiting.since = now();
-        waiting.refill_print();
+        waiting.refill_print(0);
         Ok(())
     }
 
-    /// The next task of the chunk ended.
+    /// The next task of the chunk ended. From the thread that runs tasks.
     ///
     /// # Errors
     /// [`WorkerError`] if the supervisor is gone or the outcome fits no frame.
     pub fn ended(&self, nanoseconds: u64, outcome: &Outcome<'_>) -> Result<(), WorkerError> {
+        if let Outcome::Ok(result) = outcome
+            && nanoseconds == 0
+            && self.takes_short.load(Ordering::Relaxed)
+            && self.short.add(result)
+        {
+            return Ok(());
+        }
         let mut waiting = self.lock();
+        self.clear_short(&mut waiting);
+        // Short ones may have filled a frame, and this one may be as long as a frame has room for beside one.
+        if waiting.outcomes.bytes().len() >= RESULT_BYTES {
+            waiting.frame()?;
+        }
         waiting.outcomes.push(nanoseconds, outcome);
-        waiting.refill_print();
         if waiting.commands || waiting.outcomes.bytes().len() >= RESULT_BYTES {
             waiting.frame()?;
         }
@@ -180,7 +205,16 @@ impl Outbox {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
         // A panic of the other thread ends the process; until then its half-written state is as good as any.
-        self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        let mut waiting = self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Waiting { outcomes, taken, .. } = &mut *waiting;
+        *taken = self.short.take(*taken, |result| outcomes.push(0, &Outcome::Ok(result)));
+        waiting
+    }
+
+    /// Makes room for short results, all of which were taken in.
+    fn clear_short(&self, waiting: &mut Waiting) {
+        self.short.clear();
+        waiting.taken = 0;
     }
 
     fn write(&self, waiting: &mut Waiting) -> Result<(), WorkerError> {
@@ -231,13 +265,20 @@ impl Waiting {
         }
     }
 
-    fn refill_print(&mut self) {
+    /// The task at this place may print as much as any.
+    fn refill_print(&mut self, task: u32) {
+        self.printer = task;
         self.print_left = self.print_limit;
         self.print_cut = false;
     }
 
+    /// The place of the task after those that ended.
+    fn running(&self) -> u32 {
+        self.first.saturating_add(self.outcomes.count())
+    }
+
     fn printed(&mut self, stream: Stream, bytes: &[u8]) {
-        let task = self.first.saturating_add(self.outcomes.count());
+        let task = self.running();
         // A frame holds this much for sure; a guest's single write may be longer.
         for piece in bytes.chunks(RESULT_BYTES) {
             let message = FromWorker::Printed { chunk: self.chunk, task, stream, bytes: piece };
@@ -257,6 +298,10 @@ impl PrintSink for Outbox {
             // Counted in the engine, where too much ends the task.
             waiting.printed(stream, bytes);
             return waiting.write_if_long(self);
+        }
+        let task = waiting.running();
+        if waiting.printer != task {
+            waiting.refill_print(task);
         }
         let room = usize::try_from(waiting.print_left).unwrap_or(usize::MAX);
         let (kept, cut) = bytes.split_at(bytes.len().min(room));

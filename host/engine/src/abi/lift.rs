@@ -16,34 +16,50 @@ use crate::value::{Numbers, Value, flag_words};
 
 type Lifted<T = Value> = wasmtime::Result<T>;
 
-/// Lifts a result from the slots that the function left: itself, or its address.
-pub(super) fn result_in_slots(cx: &mut LiftContext<'_>, ty: InterfaceType, slots: &[ValRaw]) -> Lifted<Option<Value>> {
+/// Lifts a result from the slots that the function left: itself, or its address. Puts it into `out`.
+pub(super) fn result_in_slots(
+    cx: &mut LiftContext<'_>,
+    ty: InterfaceType,
+    slots: &[ValRaw],
+    out: &mut Option<Value>,
+) -> Lifted<()> {
+    *out = None;
     let types = cx.types;
     let InterfaceType::Tuple(results) = ty else { return Err(broken("a result is no list of types")) };
     let results = &types[results];
-    match (results.types.first(), results.abi.flat_count(SLOTS)) {
-        (None, _) => Ok(None),
-        (Some(ty), Some(count)) if count <= slots.len() => flat(cx, *ty, &mut slots.iter()).map(Some),
-        (Some(_), _) => {
+    let Some(only) = results.types.first() else { return Ok(()) };
+    if let Some(slot) = slots.first()
+        && let Some(lifted) = scalar(*only, *slot, |value| *out = Some(value))
+    {
+        return lifted;
+    }
+    match results.abi.flat_count(SLOTS) {
+        Some(count) if count <= slots.len() => {
+            *out = Some(flat(cx, *only, &mut slots.iter())?);
+            Ok(())
+        }
+        Some(_) | None => {
             let address = slots.first().map(ValRaw::get_u32).ok_or_else(no_slot)?;
-            result_at(cx, ty, address as usize)
+            result_at(cx, ty, address as usize, out)
         }
     }
 }
 
-/// Lifts a result that lies at an address of the guest's choice.
-pub(super) fn result_at(cx: &mut LiftContext<'_>, ty: InterfaceType, address: usize) -> Lifted<Option<Value>> {
+/// Lifts a result that lies at an address of the guest's choice. Puts it into `out`.
+pub(super) fn result_at(cx: &mut LiftContext<'_>, ty: InterfaceType, address: usize, out: &mut Option<Value>) -> Lifted<()> {
+    *out = None;
     let types = cx.types;
     let InterfaceType::Tuple(results) = ty else { return Err(broken("a result is no list of types")) };
     let results = &types[results];
-    let Some(ty) = results.types.first() else { return Ok(None) };
+    let Some(ty) = results.types.first() else { return Ok(()) };
     if !address.is_multiple_of(results.abi.align32 as usize) {
         return Err(broken("the result's address is not aligned"));
     }
     let memory = cx.memory();
     let bytes = address.checked_add(results.abi.size32 as usize).and_then(|end| memory.get(address..end));
     let bytes = bytes.ok_or_else(|| broken("the result's address is out of bounds of the memory"))?;
-    load(cx, *ty, bytes).map(Some)
+    *out = Some(load(cx, *ty, bytes)?);
+    Ok(())
 }
 
 #[cold]
@@ -65,30 +81,53 @@ fn next(slots: &mut std::slice::Iter<'_, ValRaw>) -> Lifted<ValRaw> {
     slots.next().copied().ok_or_else(no_slot)
 }
 
-/// The low bits of a flat value; the canonical ABI lets a guest leave anything in the others.
-macro_rules! low {
-    ($slots:expr, $to:ty) => {{
-        #[expect(clippy::cast_possible_truncation, reason = "what the type doesn't hold is cut off, by the rules")]
-        let low = next($slots)?.get_u32() as $to;
-        low
-    }};
+/// Lifts a type that is one flat value, and gives it to `put` where it is made; `None` for other types. The canonical ABI lets a guest
+/// leave anything in the bits that the type does not hold.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "what the type doesn't hold is cut off, by the rules")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are not one flat value, or have parts")]
+fn scalar<R>(ty: InterfaceType, slot: ValRaw, put: impl FnOnce(Value) -> R) -> Option<Lifted<R>> {
+    Some(Ok(match ty {
+        InterfaceType::Bool => put(Value::Bool(slot.get_u32() != 0)),
+        InterfaceType::U8 => put(Value::U8(slot.get_u32() as u8)),
+        InterfaceType::U16 => put(Value::U16(slot.get_u32() as u16)),
+        InterfaceType::U32 => put(Value::U32(slot.get_u32())),
+        InterfaceType::U64 => put(Value::U64(slot.get_u64())),
+        InterfaceType::S8 => put(Value::S8((slot.get_u32() as u8).cast_signed())),
+        InterfaceType::S16 => put(Value::S16((slot.get_u32() as u16).cast_signed())),
+        InterfaceType::S32 => put(Value::S32(slot.get_i32())),
+        InterfaceType::S64 => put(Value::S64(slot.get_i64())),
+        InterfaceType::Float32 => put(Value::F32(f32::from_bits(slot.get_f32()))),
+        InterfaceType::Float64 => put(Value::F64(f64::from_bits(slot.get_f64()))),
+        InterfaceType::Char => match character(slot.get_u32()) {
+            Ok(character) => put(Value::Char(character)),
+            Err(error) => return Some(Err(error)),
+        },
+        _ => return None,
+    }))
 }
 
 fn flat(cx: &mut LiftContext<'_>, ty: InterfaceType, slots: &mut std::slice::Iter<'_, ValRaw>) -> Lifted {
     let types = cx.types;
+    if let Some(slot) = slots.as_slice().first()
+        && let Some(lifted) = scalar(ty, *slot, |value| value)
+    {
+        let _ = slots.next();
+        return lifted;
+    }
     Ok(match ty {
-        InterfaceType::Bool => Value::Bool(next(slots)?.get_u32() != 0),
-        InterfaceType::U8 => Value::U8(low!(slots, u8)),
-        InterfaceType::U16 => Value::U16(low!(slots, u16)),
-        InterfaceType::U32 => Value::U32(next(slots)?.get_u32()),
-        InterfaceType::U64 => Value::U64(next(slots)?.get_u64()),
-        InterfaceType::S8 => Value::S8(low!(slots, u8).cast_signed()),
-        InterfaceType::S16 => Value::S16(low!(slots, u16).cast_signed()),
-        InterfaceType::S32 => Value::S32(next(slots)?.get_i32()),
-        InterfaceType::S64 => Value::S64(next(slots)?.get_i64()),
-        InterfaceType::Float32 => Value::F32(f32::from_bits(next(slots)?.get_f32())),
-        InterfaceType::Float64 => Value::F64(f64::from_bits(next(slots)?.get_f64())),
-        InterfaceType::Char => Value::Char(character(next(slots)?.get_u32())?),
+        InterfaceType::Bool
+        | InterfaceType::U8
+        | InterfaceType::U16
+        | InterfaceType::U32
+        | InterfaceType::U64
+        | InterfaceType::S8
+        | InterfaceType::S16
+        | InterfaceType::S32
+        | InterfaceType::S64
+        | InterfaceType::Float32
+        | InterfaceType::Float64
+        | InterfaceType::Char => return Err(no_slot()),
         InterfaceType::String => {
             let pair = [next(slots)?, next(slots)?];
             check_text(cx, pair[0].get_u32(), pair[1].get_u32())?;

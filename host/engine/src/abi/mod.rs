@@ -28,7 +28,7 @@ mod lower;
 #[cfg(test)]
 mod tests;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;
 
 use wasmtime::ValRaw;
@@ -55,9 +55,9 @@ pub(crate) enum Arguments<'a> {
     Text(&'a str),
 }
 
-/// What a function gave back in so many slots.
+/// A function gave something back in so many slots. What it is lies where [`with_result`] finds it.
 #[derive(Debug)]
-pub(crate) struct Returned<const RESULTS: usize>(pub(crate) Option<Value>);
+pub(crate) struct Returned<const RESULTS: usize>;
 
 /// What a guest handed over is not what the canonical ABI allows.
 #[derive(Debug, thiserror::Error)]
@@ -80,11 +80,25 @@ thread_local! {
     /// A lift has no way to reach a store's data, so the limit is put here for it by the call that it is part of; wasmtime lifts
     /// on the thread that calls. It saves time and memory only: what is lifted is written under the same limit afterwards.
     static BUDGET: Cell<Budget> = const { Cell::new(Budget { limit: u64::MAX, left: u64::MAX }) };
+
+    /// What the last call gave back. A typed call hands its result up through six functions, and a [`Value`] that is moved right
+    /// after it was made is read in other pieces than it was written in: the processor waits for that, about 4 ns each time. So a
+    /// result is made here and read here.
+    static RESULT: RefCell<Option<Value>> = const { RefCell::new(None) };
 }
 
 /// Sets how long the result of the calls that follow on this thread may be, in bytes of its encoding.
 pub(crate) fn limit_result(limit: u64) {
     BUDGET.set(Budget { limit, left: limit });
+}
+
+/// Looks at what the last call on this thread gave back, and drops it.
+pub(crate) fn with_result<R>(look: impl FnOnce(&mut Option<Value>) -> R) -> R {
+    RESULT.with_borrow_mut(|result| {
+        let seen = look(result);
+        *result = None;
+        seen
+    })
 }
 
 /// Takes what a part will need at least once it is written.
@@ -120,8 +134,9 @@ unsafe impl ComponentType for Arguments<'_> {
     }
 }
 
-// SAFETY: a function's parameters are a tuple of types, and `lower::arguments` lowers exactly that, one value for each.
-unsafe impl ComponentNamedList for Arguments<'_> {}
+// SAFETY: a function's parameters are a tuple of types, and `lower::arguments` lowers exactly that, one value for each. By
+// reference, which is lowered as what it refers to: it stays in a register on its way through the engine.
+unsafe impl ComponentNamedList for &Arguments<'_> {}
 
 // SAFETY: all slots are initialised before the lowering returns, those that are not used with zeros. Each holds the bits of the flat
 // type that stands at its place in the function's type, since the walk follows that type; an address is one that the
@@ -171,14 +186,16 @@ unsafe impl<const RESULTS: usize> ComponentNamedList for Returned<RESULTS> {}
 // checking it. It needs no unsafe code itself.
 unsafe impl<const RESULTS: usize> Lift for Returned<RESULTS> {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> wasmtime::Result<Self> {
-        lift::result_in_slots(cx, ty, src).map(Self)
+        RESULT.with_borrow_mut(|result| lift::result_in_slots(cx, ty, src, result))?;
+        Ok(Self)
     }
 
     /// A result in several slots of a function that, though `async` by type, gives an address all the same. The bytes are an empty
     /// slice at that address.
     fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> wasmtime::Result<Self> {
         let address = bytes.as_ptr().addr().wrapping_sub(cx.memory().as_ptr().addr());
-        lift::result_at(cx, ty, address).map(Self)
+        RESULT.with_borrow_mut(|result| lift::result_at(cx, ty, address, result))?;
+        Ok(Self)
     }
 }
 

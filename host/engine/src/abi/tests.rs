@@ -19,7 +19,7 @@ use taskcell_wire::{TypeDef, TypeId, TypeTable};
 use wasmtime::component::{Component, Func, Instance, Linker, Val};
 use wasmtime::{Config, Engine, Store};
 
-use super::{Arguments, Returned};
+use super::{Arguments, Returned, with_result};
 use crate::value::{Number, Numbers, Value};
 use crate::values::wave_value;
 
@@ -292,9 +292,9 @@ impl Loaded {
 
     fn ours(&self, name: &str, argument: &Value) -> wasmtime::Result<Value> {
         let (mut store, func) = self.function(name);
-        let func = func.typed::<Arguments<'_>, Returned<1>>(&store).unwrap();
-        let returned = func.call(&mut store, Arguments::Values(std::slice::from_ref(argument)))?;
-        Ok(returned.0.unwrap())
+        let func = func.typed::<&Arguments<'_>, Returned<1>>(&store).unwrap();
+        func.call(&mut store, &Arguments::Values(std::slice::from_ref(argument)))?;
+        Ok(with_result(Option::take).unwrap())
     }
 
     fn theirs(&self, name: &str, argument: &Val) -> wasmtime::Result<Val> {
@@ -358,9 +358,9 @@ fn compare(dice: &mut Dice, engine: &Engine) {
             (ours, theirs) => panic!("{ours:?}\n{theirs:?}\n{memory:?}\n{text}"),
         }
         let (mut store, func) = loaded.function("give");
-        let func = func.typed::<Arguments<'_>, Returned<1>>(&store).unwrap();
+        let func = func.typed::<&Arguments<'_>, Returned<1>>(&store).unwrap();
         let Value::Bytes(raw) = &memory else { continue };
-        let straight = func.call(&mut store, Arguments::Bytes(raw)).ok().and_then(|returned| returned.0);
+        let straight = func.call(&mut store, &Arguments::Bytes(raw)).ok().and_then(|_| with_result(Option::take));
         assert_eq!(straight, loaded.ours("give", &memory).ok());
     }
 }

@@ -19,7 +19,10 @@ use crate::value::Value;
 pub fn arguments_from_json(types: &TypeTable, sig: &Signature, json: &[u8], out: &mut Vec<Value>) -> Result<(), ValueError> {
     out.clear();
     if let [(_, ty)] = sig.params.as_slice() {
-        out.push(value_from_json(types, *ty, json)?);
+        // Pushed where it is made: moving what was just written costs more than reading the number.
+        if plain_integer(lookup(types, *ty), json, |value| out.push(value)).is_none() {
+            out.push(read_value(types, *ty, json)?);
+        }
     } else if let Value::Tuple(values) = several::<true>(types, sig, json)? {
         *out = values;
     }
@@ -31,10 +34,14 @@ pub fn arguments_from_json(types: &TypeTable, sig: &Signature, json: &[u8], out:
 /// # Errors
 /// What is wrong with the text and where.
 pub fn value_from_json(types: &TypeTable, ty: TypeId, json: &[u8]) -> Result<Value, ValueError> {
-    match plain_integer(lookup(types, ty), json) {
+    match plain_integer(lookup(types, ty), json, |value| value) {
         Some(value) => Ok(value),
-        None => read(types, json, |reading, text| Seed::<true>::new(reading, ty).deserialize(text)),
+        None => read_value(types, ty, json),
     }
+}
+
+fn read_value(types: &TypeTable, ty: TypeId, json: &[u8]) -> Result<Value, ValueError> {
+    read(types, json, |reading, text| Seed::<true>::new(reading, ty).deserialize(text))
 }
 
 /// Finds what [`arguments_from_json`] would find wrong, without building values.
@@ -50,8 +57,8 @@ pub fn check_json(types: &TypeTable, sig: &Signature, json: &[u8]) -> Result<(),
 
 /// Finds what [`value_from_json`] would find wrong, without building the value.
 pub(super) fn check_value(types: &TypeTable, ty: TypeId, json: &[u8]) -> Result<(), ValueError> {
-    match plain_integer(lookup(types, ty), json) {
-        Some(_) => Ok(()),
+    match plain_integer(lookup(types, ty), json, drop) {
+        Some(()) => Ok(()),
         None => read(types, json, |reading, text| Seed::<false>::new(reading, ty).deserialize(text)).map(drop),
     }
 }
@@ -91,8 +98,9 @@ pub(super) fn read<'t, 'j, T>(
 /// JSON in memory, as serde_json reads it.
 pub(super) type Text<'j> = serde_json::Deserializer<serde_json::de::SliceRead<'j>>;
 
-/// A short integer without anything around it is what most tasks get. `None` for all else, right or wrong.
-fn plain_integer(def: &TypeDef, json: &[u8]) -> Option<Value> {
+/// A short integer without anything around it is what most tasks get; it goes to `put`. `None` for all else, right or wrong.
+#[inline]
+fn plain_integer<R>(def: &TypeDef, json: &[u8], put: impl FnOnce(Value) -> R) -> Option<R> {
     let (negative, digits) = match json {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
@@ -110,5 +118,5 @@ fn plain_integer(def: &TypeDef, json: &[u8]) -> Option<Value> {
         }
         value = value * 10 + i64::from(digit);
     }
-    integer(def, i128::from(if negative { -value } else { value }))
+    integer(def, i128::from(if negative { -value } else { value }), put)
 }

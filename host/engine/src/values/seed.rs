@@ -46,22 +46,23 @@ impl<'de, const BUILD: bool> DeserializeSeed<'de> for Seed<'_, '_, BUILD> {
     }
 }
 
-/// An integer of any type, if it is within the range of its type.
-pub(super) fn integer(def: &TypeDef, n: i128) -> Option<Value> {
-    match def {
-        TypeDef::U8 => u8::try_from(n).ok().map(Value::U8),
-        TypeDef::U16 => u16::try_from(n).ok().map(Value::U16),
-        TypeDef::U32 => u32::try_from(n).ok().map(Value::U32),
-        TypeDef::U64 => u64::try_from(n).ok().map(Value::U64),
-        TypeDef::S8 => i8::try_from(n).ok().map(Value::S8),
-        TypeDef::S16 => i16::try_from(n).ok().map(Value::S16),
-        TypeDef::S32 => i32::try_from(n).ok().map(Value::S32),
-        TypeDef::S64 => i64::try_from(n).ok().map(Value::S64),
+/// Gives an integer of any type to `put`, if it is within the range of its type.
+#[inline]
+pub(super) fn integer<R>(def: &TypeDef, n: i128, put: impl FnOnce(Value) -> R) -> Option<R> {
+    Some(match def {
+        TypeDef::U8 => put(Value::U8(u8::try_from(n).ok()?)),
+        TypeDef::U16 => put(Value::U16(u16::try_from(n).ok()?)),
+        TypeDef::U32 => put(Value::U32(u32::try_from(n).ok()?)),
+        TypeDef::U64 => put(Value::U64(u64::try_from(n).ok()?)),
+        TypeDef::S8 => put(Value::S8(i8::try_from(n).ok()?)),
+        TypeDef::S16 => put(Value::S16(i16::try_from(n).ok()?)),
+        TypeDef::S32 => put(Value::S32(i32::try_from(n).ok()?)),
+        TypeDef::S64 => put(Value::S64(i64::try_from(n).ok()?)),
         // From i128 there is one rounding, to nearest.
-        TypeDef::F32 => Some(Value::F32(n as f32)),
-        TypeDef::F64 => Some(Value::F64(n as f64)),
-        _ => None,
-    }
+        TypeDef::F32 => put(Value::F32(n as f32)),
+        TypeDef::F64 => put(Value::F64(n as f64)),
+        _ => return None,
+    })
 }
 
 /// The least and the greatest of an integer type.
@@ -81,7 +82,7 @@ pub(super) fn integer_range(def: &TypeDef) -> Option<(i64, u64)> {
 
 impl<'t, const BUILD: bool> Seed<'_, 't, BUILD> {
     fn whole<E: de::Error>(self, n: i128, approximate: f64) -> Result<Value, E> {
-        integer(self.def, n).ok_or_else(|| self.outside(approximate))
+        integer(self.def, n, |value| value).ok_or_else(|| self.outside(approximate))
     }
 
     fn outside<E: de::Error>(&self, found: f64) -> E {

@@ -166,7 +166,7 @@ impl<'a> Writer<'a> {
         }
         // Beyond 128 bits it is beyond every type's range too.
         match text.parse::<i128>() {
-            Ok(n) if integer(def, n).is_some() => {
+            Ok(n) if integer(def, n, drop).is_some() => {
                 out.extend_from_slice(n.to_string().as_bytes());
                 Ok(())
             }

@@ -4,7 +4,7 @@ use taskcell_wire::call::HandleKind;
 use wasmtime::component::{Component, Instance, Linker};
 use wasmtime::{Config, Engine, Store};
 
-use super::super::{Arguments, Returned};
+use super::super::{Arguments, Returned, with_result};
 use crate::host::resource_type;
 use crate::value::Value;
 
@@ -53,9 +53,9 @@ impl Called {
 
     fn call(&mut self, name: &str, value: Value) -> Result<Value, String> {
         let func = self.instance.get_func(&mut self.store, name).unwrap();
-        let func = func.typed::<Arguments<'_>, Returned<1>>(&self.store).unwrap();
-        let returned = func.call(&mut self.store, Arguments::Values(&[value]));
-        returned.map(|returned| returned.0.unwrap()).map_err(|error| format!("{error:#}"))
+        let func = func.typed::<&Arguments<'_>, Returned<1>>(&self.store).unwrap();
+        let called = func.call(&mut self.store, &Arguments::Values(&[value]));
+        called.map(|_| with_result(Option::take).unwrap()).map_err(|error| format!("{error:#}"))
     }
 }
 
