@@ -461,7 +461,8 @@ impl Naive {
             }
             PoolEffect::Recall(id, _, _) => panic!("{id} waits in no call"),
             PoolEffect::TakeBack(id, chunk) => {
-                let worker = self.workers.get_mut(id).unwrap_or_else(|| panic!("{chunk} is taken back from {id}, which is not alive"));
+                let worker =
+                    self.workers.get_mut(id).unwrap_or_else(|| panic!("{chunk} is taken back from {id}, which is not alive"));
                 let flight = worker.line.iter_mut().find(|flight| flight.id == *chunk);
                 let flight = flight.unwrap_or_else(|| panic!("{chunk} is taken back from {id}, which does not have it"));
                 let due = flight.lent_until.take();
@@ -530,7 +531,10 @@ impl Naive {
                 let waited = now.since(state.submitted);
                 assert!(waited < limit || !state.history.is_empty(), "{task:?} begins after {waited:?}");
                 let by = state.submitted.plus(limit);
-                assert!(sent.count == 1 || by > now.plus(LENT), "{task:?} has to begin by {by:?}, and waits in a chunk at {now:?}");
+                assert!(
+                    sent.count == 1 || by > now.plus(LENT),
+                    "{task:?} has to begin by {by:?}, and waits in a chunk at {now:?}"
+                );
             }
             self.put(*task, Place::At(id));
         }

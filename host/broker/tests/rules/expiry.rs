@@ -202,7 +202,11 @@ fn a_worker_that_lies_about_what_it_began_changes_nothing_for_others() {
     bench.pool.taken_back(bench.now, worker, chunk, 0);
     let (other, rest) = bench.sent().remove(0);
     assert_eq!(bench.places(other, rest), [4, 5, 6, 7, 8, 9], "four have ended");
-    assert_eq!(bench.pool.finished(bench.now, worker, chunk, 4, 1, 1), Err(Violation::ForeignChunk), "and it can't have the others");
+    assert_eq!(
+        bench.pool.finished(bench.now, worker, chunk, 4, 1, 1),
+        Err(Violation::ForeignChunk),
+        "and it can't have the others"
+    );
     bench.pool.taken_back(bench.now, other, rest, u32::MAX);
     assert_eq!(bench.places(other, rest).len(), 6, "all of it, and no more");
 }
