@@ -389,7 +389,9 @@ fn a_queue_that_could_hold_or_deliver_nothing_is_not_made() {
 #[test]
 fn leases_are_found_by_who_has_them_however_they_end() {
     let mut play = Play::bounded(100);
-    (0..40u8).for_each(|n| drop(play.put(&[n])));
+    for n in 0..40u8 {
+        play.put(&[n]);
+    }
     let take = |play: &mut Play, holder| {
         let call = play.receive(holder);
         match play.answer(call) {

@@ -144,7 +144,7 @@ impl Play<'_> {
         let keep = self.random.between(done.max(1), count);
         let said = match keep {
             _ if keep == count && self.random.once_in(2) => u32::MAX,
-            _ if keep == done.max(1) && self.random.once_in(2) => self.random.below(u64::from(keep)) as u32,
+            _ if keep == done.max(1) && self.random.once_in(2) => self.random.between(0, keep - 1),
             _ => keep,
         };
         self.say(&format!("{id} has begun {said} of {chunk}"));
