@@ -272,6 +272,22 @@ fn a_task_that_waits_longer_than_it_may_never_runs() {
 }
 
 #[test]
+fn short_tasks_behind_one_that_turns_out_slow_expire_in_time() {
+    // By then it is known that tasks are short, so they travel together, and nobody but the slow one's worker is there.
+    const SLOW: usize = 3000;
+    let mut inputs = vec!["7"; SLOW + 100];
+    inputs[SLOW] = "0";
+    let options = ["--records", "-j", "1", "--timeout", "4s", "--queue-timeout", "1s"];
+    let ended = numbers(&options, "spin").args(&inputs).run();
+    let found = records(&ended);
+    assert_eq!((ended.code, found.len()), (Some(1), inputs.len()));
+    assert_eq!(found[0]["ok"], json!(7));
+    assert_eq!(found[SLOW]["error"]["kind"], json!("timed-out"));
+    let next = &found[SLOW + 1];
+    assert_eq!((&next["error"]["kind"], &next["attempts"]), (&json!("expired"), &json!(0)));
+}
+
+#[test]
 fn a_fresh_instance_forgets_and_a_used_one_remembers() {
     let inputs = ["null"; 50];
     let fresh = numbers(&["-j", "1"], "count").args(inputs).run().well();

@@ -49,19 +49,22 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// Each of its tasks as a chunk of its own, in order, without history.
-    pub(crate) fn singles(self) -> Vec<Self> {
-        if self.count == 1 {
+    /// Its tasks as chunks of `each` at most, in order, without history.
+    pub(crate) fn split(self, each: u32) -> Vec<Self> {
+        let each = each.max(1);
+        if self.count <= each {
             return vec![self];
         }
         let mut reader = ItemReader::new(&self.items);
-        let mut single = |first| {
+        let mut part = |from: u32| {
             let mut items = ItemWriter::default();
-            items.push(reader.next().and_then(Result::ok).unwrap_or(&[]));
-            let items = items.into_parts().0;
-            Self { job: self.job, first, count: 1, items, history: Vec::new(), start_by: self.start_by }
+            (from..self.count.min(from.saturating_add(each)))
+                .for_each(|_| items.push(reader.next().and_then(Result::ok).unwrap_or(&[])));
+            let (items, count) = items.into_parts();
+            let first = self.first.saturating_add(u64::from(from));
+            Self { job: self.job, first, count, items, history: Vec::new(), start_by: self.start_by }
         };
-        (0..u64::from(self.count)).map(|at| single(self.first.saturating_add(at))).collect()
+        (0..self.count).step_by(each as usize).map(&mut part).collect()
     }
 
     /// The tasks `from..to` of this chunk, as a chunk of its own without history; `None` if there is none.
@@ -102,11 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn singles_are_the_parts_of_one() {
-        let whole = chunk(&[b"a", b"bb", b"ccc"]);
-        let parts = (0..3).filter_map(|at| whole.part(at, at + 1)).collect::<Vec<_>>();
-        assert_eq!(whole.singles(), parts);
-        assert_eq!(chunk(&[b"a"]).singles(), [chunk(&[b"a"])]);
+    fn a_split_chunk_is_its_parts_in_order() {
+        let whole = chunk(&[b"a", b"bb", b"ccc", b"dddd", b"eeeee"]);
+        for each in 0..7 {
+            let step = each.max(1);
+            let parts = (0..5).step_by(step as usize).filter_map(|at| whole.part(at, at + step)).collect::<Vec<_>>();
+            assert_eq!(whole.clone().split(each), parts, "by {each}");
+        }
     }
 
     #[test]

@@ -56,6 +56,9 @@ pub enum Effect {
     /// Of this chunk only the first so many tasks are the worker's any more, and no later chunk is. Its running task waits in a call, so
     /// the worker reads this before it starts another, and the others can go elsewhere at once.
     Recall(WorkerId, ChunkId, u32),
+    /// This chunk was only lent: take back what the worker has not begun of it, and say how many it has to
+    /// [`Broker::taken_back`](crate::Broker::taken_back).
+    TakeBack(WorkerId, ChunkId),
     /// Ask the worker to stop what it runs of this chunk.
     Stop(WorkerId, ChunkId),
     /// Let the worker end by itself; it has nothing more to do.
@@ -115,6 +118,7 @@ pub enum PoolEffect {
     Spawn(WorkerId),
     Send(WorkerId, ChunkId),
     Recall(WorkerId, ChunkId, u32),
+    TakeBack(WorkerId, ChunkId),
     Stop(WorkerId, ChunkId),
     Retire(WorkerId),
     Kill(WorkerId, KillReason),

@@ -68,8 +68,8 @@ pub struct JobOptions {
     pub task: TaskIndex,
     /// The run time of one attempt.
     pub timeout: Option<Duration>,
-    /// How long each may wait for its first attempt. Such tasks travel alone and to workers that have nothing else, so that none of them waits
-    /// behind another.
+    /// How long each may wait for its first attempt. Chunks of such tasks go to workers that have nothing else, and are taken back when they
+    /// are not begun soon, so that none of them waits where it can't expire.
     pub queue_timeout: Option<Duration>,
     /// How their inputs are written.
     pub input: Encoding,

@@ -31,6 +31,7 @@ use crate::time::Now;
 mod assign;
 mod clock;
 mod death;
+mod lend;
 mod line;
 mod outcome;
 mod shortage;
@@ -66,6 +67,8 @@ struct Flight {
     /// When its next task can have started at the earliest.
     since: Now,
     stop_sent: Option<Now>,
+    /// When what was not begun of it is taken back; `None` if it is the worker's for good.
+    lent_until: Option<Now>,
 }
 
 #[derive(Debug)]
@@ -223,14 +226,8 @@ impl Pool {
         }
         let job = self.jobs.get_mut(&chunk.job).filter(|job| job.phase == Phase::Open && !self.retiring);
         let Some(job) = job else { return self.cancelled(&chunk) };
-        match job.options.queue_timeout {
-            None => self.pending.push_back(&mut job.lane, chunk),
-            Some(limit) => {
-                for one in chunk.singles() {
-                    self.pending.push_back(&mut job.lane, Chunk { start_by: Some(now.plus(limit)), ..one });
-                }
-            }
-        }
+        let start_by = job.options.queue_timeout.map(|limit| now.plus(limit));
+        self.pending.push_back(&mut job.lane, Chunk { start_by, ..chunk });
         self.assign(now);
     }
 
@@ -280,11 +277,7 @@ impl Pool {
     /// How many tasks the next chunk of this export should have.
     #[must_use]
     pub fn chunk_tasks(&self, task: TaskIndex) -> u32 {
-        if self.options.one_at_a_time {
-            return 1;
-        }
-        let tasks = self.estimates.get(&task).map_or(1, Estimate::chunk_tasks);
-        self.options.max_tasks_per_worker.map_or(tasks, |most| tasks.min(most.max(1)))
+        together(&self.options, &self.estimates.get(&task).copied().unwrap_or_default())
     }
 
     /// The chunk that [`PoolEffect::Send`] speaks of, with its job's options.
@@ -348,6 +341,15 @@ impl Pool {
     fn cancelled(&mut self, chunk: &Chunk) {
         self.effects.push(PoolEffect::Cancelled { job: chunk.job, first: chunk.first, count: chunk.count });
     }
+}
+
+/// How many tasks of which so much is known make a chunk.
+fn together(options: &PoolOptions, estimate: &Estimate) -> u32 {
+    if options.one_at_a_time {
+        return 1;
+    }
+    let tasks = estimate.chunk_tasks();
+    options.max_tasks_per_worker.map_or(tasks, |most| tasks.min(most.max(1)))
 }
 
 impl Slot {

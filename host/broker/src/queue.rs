@@ -76,6 +76,8 @@ pub struct Queue {
     /// Messages that were never taken, in order.
     fresh: VecDeque<Message>,
     leases: BTreeMap<LeaseId, Lease>,
+    /// The same by who has them: an attempt that ends must not look at all others' leases.
+    leased_to: BTreeSet<(Holder, LeaseId)>,
     lease_ends: BTreeSet<(Now, LeaseId)>,
     /// By the moment at which they are ready again, and their place.
     delayed: BTreeMap<(Now, u64), Message>,
@@ -114,6 +116,7 @@ impl Queue {
             returned: BTreeMap::new(),
             fresh: VecDeque::new(),
             leases: BTreeMap::new(),
+            leased_to: BTreeSet::new(),
             lease_ends: BTreeSet::new(),
             delayed: BTreeMap::new(),
             aside: Aside::default(),
@@ -175,8 +178,7 @@ impl Queue {
         calls.into_iter().for_each(|call| answer(out, call, Err(CallError::Cancelled)));
         self.count_parked();
         self.tick(now, out);
-        let held = self.leases.iter().filter(|(_, lease)| lease.holder == holder).map(|(id, _)| *id).collect::<Vec<_>>();
-        for lease in held {
+        for lease in self.leases_of(holder) {
             if let Some(lease) = self.end_lease(lease) {
                 self.give_back(lease.message, None);
             }

@@ -57,6 +57,7 @@ fn assert_covered(counts: &Counts) {
         ("cancellations", counts.cancelled),
         ("tasks that waited too long", counts.expired),
         ("tasks with a limit on waiting that began", counts.in_time),
+        ("tasks that were lent and taken back", counts.taken_back),
         ("deaths", counts.deaths),
         ("deaths that a task paid for", counts.charged),
         ("deaths that a task behind the front paid for", counts.charged_behind),

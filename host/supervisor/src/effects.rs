@@ -62,6 +62,13 @@ impl Dispatcher {
                     let _ = encode(&ToWorker::Recall(chunk, count), 64, link.out());
                 }
             }
+            Effect::TakeBack(worker, chunk) => {
+                if let Some(link) = self.links.get(&worker) {
+                    let begun = page::take_back(&link.memory, chunk);
+                    let now = self.now();
+                    self.broker.taken_back(now, worker, chunk, begun);
+                }
+            }
             Effect::Stop(worker, chunk) => {
                 if let Some(link) = self.links.get(&worker) {
                     page::ask_to_stop(&link.memory, chunk);
@@ -149,6 +156,9 @@ impl Dispatcher {
     fn send(&mut self, worker: WorkerId, chunk: ChunkId) {
         let (Some(work), Some(link)) = (self.broker.work(worker, chunk), self.links.get_mut(&worker)) else { return };
         let cap = link.cap;
+        if work.lent {
+            page::lend(&link.memory, chunk);
+        }
         if let Err(error) = encode(&ToWorker::Run(work.run(chunk)), cap, link.out()) {
             // Inputs are capped when they are submitted, below a frame's cap.
             link.kill(format!("because its work could not be sent: {error}"));

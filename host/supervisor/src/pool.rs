@@ -95,8 +95,8 @@ impl PoolBuilder {
     }
 
     /// How long a task may wait for its first attempt, from its submission (in a map, from when its input was taken). One that waits longer never runs
-    /// and ends with [`TaskError::Expired`](crate::TaskError::Expired). No limit by default. With a limit tasks are given to workers one by one,
-    /// which makes very short ones slower.
+    /// and ends with [`TaskError::Expired`](crate::TaskError::Expired). No limit by default. What a worker was
+    /// given and has not begun within 2 ms is taken back, so a slow task holds up nobody beyond that.
     #[must_use]
     pub fn queue_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.queue_timeout = timeout;

@@ -89,10 +89,14 @@ impl RunLoop {
     fn run(&mut self, run: &Run<'_>) -> Result<(), WorkerError> {
         self.outbox.begin(run.chunk, run.output == Encoding::Command)?;
         self.stop.set_chunk(Some(run.chunk));
+        let lent = page::is_lent(&self.page, run.chunk);
         let items = ItemReader::new(run.items).take(run.count as usize);
         for (place, item) in (0u32..).zip(items) {
             let item = item?;
             if self.calls && self.inbox.lock().is_recalled(run.chunk, place) {
+                break;
+            }
+            if lent && place > 0 && !page::claim(&self.page, run.chunk, place) {
                 break;
             }
             page::begin(&self.page, run.chunk, place);

@@ -1,7 +1,9 @@
-//! The pool's state machine: what assigning and finishing cost a task, without sockets or clocks.
+//! The broker's state machines without sockets or clocks: what assigning and finishing cost a task, and what calls cost a queue in which
+//! many messages wait and a map of many keys.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use taskcell_broker::{Chunk, JobOptions, Now, Pool, PoolEffect, PoolOptions};
+use taskcell_broker::{Chunk, JobOptions, MapView, Now, Pool, PoolEffect, PoolOptions, Queue, Quotas, SharedMap};
+use taskcell_wire::call::{CallId, Holder, MapCall, ObjectId, QueueCall, QueueOptions};
 use taskcell_wire::{ItemWriter, JobId, TaskIndex};
 
 const JOB: JobId = JobId(1);
@@ -64,5 +66,51 @@ fn assign_and_finish(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, assign_and_finish);
+fn queue_with_many(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("put and get");
+    for waiting in [1, 100, 10_000, 100_000] {
+        let quotas = Quotas::default();
+        let mut queue = Queue::new(ObjectId(1), &QueueOptions::default(), quotas).expect("options of a queue");
+        let mut out = Vec::new();
+        let mut call = |call| {
+            queue.call(Now(0), CallId(1), Holder(1), call, &mut out);
+            assert!(out.pop().is_some_and(|answer| answer.result.is_ok()), "it is answered at once");
+        };
+        let put = || QueueCall::Put { message: [7; 64].as_slice().into(), timeout: None };
+        (0..waiting).for_each(|_| call(put()));
+        group.bench_function(BenchmarkId::from_parameter(format!("{waiting} messages wait")), |bencher| {
+            bencher.iter(|| {
+                call(put());
+                call(QueueCall::Get { timeout: None });
+            });
+        });
+    }
+    group.finish();
+}
+
+fn set(key: &str) -> MapCall<'_> {
+    MapCall::Set { key, value: [7; 64].as_slice().into(), expires_in: None }
+}
+
+fn map_of_many(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("map");
+    for count in [100u64, 10_000, 1_000_000] {
+        let keys: Vec<String> = (0..count).map(|n| format!("key-{n:012}")).collect();
+        let (mut map, view) = (SharedMap::new(ObjectId(1), None, Quotas::default()), MapView::default());
+        let mut out = Vec::new();
+        let mut call = |call| {
+            map.call(Now(0), CallId(1), Holder(1), &view, call, &mut out);
+            assert!(out.pop().is_some_and(|answer| answer.result.is_ok()), "it is answered at once");
+        };
+        keys.iter().for_each(|key| call(set(key)));
+        // A step that meets all keys, far from each other.
+        let mut spread = keys.iter().cycle().step_by(7919);
+        let mut next = move || spread.next().expect("it is a cycle").as_str();
+        group.bench_function(BenchmarkId::new("get", count), |bencher| bencher.iter(|| call(MapCall::Get { key: next() })));
+        group.bench_function(BenchmarkId::new("set", count), |bencher| bencher.iter(|| call(set(next()))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, assign_and_finish, queue_with_many, map_of_many);
 criterion_main!(benches);

@@ -1,12 +1,13 @@
-"""How time and memory grow with the number of tasks, of workers, and of tasks that wait: straight lines, or not."""
+"""How time and memory grow with the number of tasks, of workers, of tasks that wait, of messages and keys: straight lines, or not."""
 
 import statistics
 
+from harness import growing
 from harness.others import Watch
 from harness.places import say
 from harness.programs import OURS, PROGRAMS
 from harness.rounds import Figures
-from harness.table import number
+from harness.table import markdown_table, number
 
 ISOLATIONS = ("reuse", "fresh")
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
@@ -31,11 +32,13 @@ def run(options):
                 measure(figures, ours, round_number, f"workers/{isolation}/{workers}", "scale-tasks", (many, workers, isolation))
         for count in waiting:
             measure(figures, ours, round_number, f"waiting/{count}", "scale-waiting", (count,))
+        growing.measure(figures, round_number)
     out = []
     for isolation in ISOLATIONS:
         out += table(figures, f"map of N trivial tasks, {isolation}, 2 workers", f"tasks/{isolation}", tasks, by_tasks)
         out += table(figures, f"map of {many:,} trivial tasks, {isolation}, N workers", f"workers/{isolation}", WORKERS, by_workers)
     out += table(figures, "N futures submitted, then waited for, reuse, 2 workers", "waiting", waiting, by_tasks)
+    out += growing.tables(figures)
     text = "\n".join(out)
     print(text)
     return figures, text
@@ -58,12 +61,8 @@ def table(figures, title, prefix, counts, judge):
     columns = {name: column(name) for name in ("ready", "time", "workers", "supervisor")}
     columns = {name: values for name, values in columns.items() if values}
     heads, rows, verdicts = judge(counts, columns)
-    lines = [["", *heads], *([f"{count:,}", *cells] for count, cells in zip(counts, rows, strict=True))]
-    lines[0][0] = "N"
-    widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
-    padded = ["| " + " | ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
-    padded.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
-    return ["", f"**{title}**", "", *padded, "", *verdicts]
+    lines = [["N", *heads], *([f"{count:,}", *cells] for count, cells in zip(counts, rows, strict=True))]
+    return ["", f"**{title}**", "", *markdown_table(lines), "", *verdicts]
 
 
 def steepness(counts, values):

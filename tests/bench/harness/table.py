@@ -15,6 +15,14 @@ def number(value):
     return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
 
 
+def markdown_table(lines):
+    """Lines of cells, the heads first, as Markdown that reads well enough on a terminal."""
+    widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
+    padded = ["| " + " | ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
+    padded.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
+    return padded
+
+
 def variant(row, name):
     """What of a figure's name is not in the row's own."""
     own = row.ours.split("/")

@@ -200,7 +200,7 @@ impl Model {
     fn take_effects(&mut self) {
         let mut effects = Vec::new();
         self.pool.take_effects(&mut effects);
-        let mut killed = Vec::new();
+        let (mut killed, mut taken_back) = (Vec::new(), Vec::new());
         for effect in effects.drain(..) {
             match effect {
                 PoolEffect::Spawn(id) => self.live.push(id),
@@ -218,6 +218,7 @@ impl Model {
                         *count = keep;
                     }
                 }
+                PoolEffect::TakeBack(id, chunk) => taken_back.push((id, chunk)),
                 PoolEffect::Kill(id, _) => killed.push(id),
                 PoolEffect::Lost { job, index, .. } => self.task_ended(job, index),
                 PoolEffect::Cancelled { job, first, count } => {
@@ -229,6 +230,16 @@ impl Model {
                 PoolEffect::Failed(_) => self.failed = true,
                 PoolEffect::Stop(..) | PoolEffect::Retire(_) => {}
             }
+        }
+        for (id, chunk) in taken_back {
+            // It says something; what it can have begun is what it was sent.
+            let begun = (self.now.0 % 9) as u32;
+            self.pool.taken_back(self.now, id, chunk, begun);
+            self.sent.retain(|sent, _| *sent != (id, chunk));
+            if let Some((flight, _)) = self.pool.flight(id, chunk) {
+                self.sent.insert((id, chunk), (flight.job, flight.first, flight.count));
+            }
+            self.take_effects();
         }
         for id in killed {
             if self.live.contains(&id) {

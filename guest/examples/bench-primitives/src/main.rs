@@ -1,8 +1,10 @@
 //! What the primitives cost, between processes: `taskcell run bench-primitives.wasm -- WORKLOAD full|quick` does the workloads of one kind
 //! once and prints one JSON object a line: `{"name": ..., "value": ..., "unit": ...}`.
 //!
-//! `tests/bench/run --primitives` runs it beside `tests/bench/peers/primitives.py`, which does the same with Python's.
+//! `tests/bench/run --primitives` runs it beside `tests/bench/peers/primitives.py`, which does the same with Python's; `--scaling` runs the workloads
+//! that grow ([`grow`]).
 
+mod grow;
 mod lock;
 mod map;
 mod pipe;
@@ -34,10 +36,14 @@ impl Effort {
 
 fn main() -> Result {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [workload, effort] = args.as_slice() else {
-        return Err(Error::Invalid("expected WORKLOAD full|quick".to_owned()));
+    let [workload, effort, rest @ ..] = args.as_slice() else {
+        return Err(Error::Invalid("expected WORKLOAD full|quick [N]".to_owned()));
     };
     let effort = Effort { quick: effort == "quick" };
+    let count = || match rest {
+        [count] => count.parse().map_err(|error| Error::Invalid(format!("{count} is no number: {error}"))),
+        _ => Err(Error::Invalid("expected a number behind full|quick".to_owned())),
+    };
     match workload.as_str() {
         "queue" => queue::run(effort),
         "pipe" => pipe::run(effort),
@@ -45,6 +51,8 @@ fn main() -> Result {
         "lock" => lock::run(effort),
         "process" => process::run(effort),
         "pool" => pool::run(effort),
+        "queue-grows" => grow::queue(effort, count()?),
+        "map-grows" => grow::map(effort, count()?),
         other => Err(Error::Invalid(format!("there is no workload {other}"))),
     }
 }

@@ -151,6 +151,18 @@ impl Broker {
         self.settle();
     }
 
+    /// What [`Effect::TakeBack`](crate::Effect::TakeBack) asked for: a worker has begun with the first `begun` tasks of a chunk and can begin with
+    /// no more of it.
+    pub fn taken_back(&mut self, now: Now, worker: WorkerId, chunk: ChunkId, begun: u32) {
+        self.at(now);
+        let Some(pool) = self.pool_of(worker) else { return };
+        if let Some(state) = self.pools.get_mut(&pool) {
+            state.pool.taken_back(self.now, worker, chunk, begun);
+            self.dirty.insert(pool);
+        }
+        self.settle();
+    }
+
     /// A worker's running task tells something. What is said of no task, or of a handle that is nobody's, is not heard: it may have been
     /// on its way when the task ended.
     ///

@@ -206,9 +206,10 @@ impl Broker {
     #[must_use]
     pub fn work(&self, worker: WorkerId, chunk: taskcell_wire::ChunkId) -> Option<Work<'_>> {
         let state = self.workers.get(&worker)?;
-        let (flight, options) = self.pools.get(&state.pool)?.pool.flight(worker, chunk)?;
+        let pool = &self.pools.get(&state.pool)?.pool;
+        let ((flight, options), lent) = (pool.flight(worker, chunk)?, pool.is_lent(worker, chunk));
         let items = if options.alone { Cow::Owned(self.arguments_of(worker, flight)?) } else { Cow::Borrowed(&*flight.items) };
-        Some(Work { job: flight.job, options, first: flight.first, count: flight.count, items })
+        Some(Work { job: flight.job, options, first: flight.first, count: flight.count, items, lent })
     }
 
     fn arguments_of(&self, worker: WorkerId, chunk: &Chunk) -> Option<Vec<u8>> {

@@ -23,6 +23,7 @@ impl Broker {
             }
             PoolEffect::Send(worker, chunk) => self.send(id, worker, chunk),
             PoolEffect::Recall(worker, chunk, keep) => self.effects.push(Effect::Recall(worker, chunk, keep)),
+            PoolEffect::TakeBack(worker, chunk) => self.effects.push(Effect::TakeBack(worker, chunk)),
             PoolEffect::Stop(worker, chunk) => {
                 self.effects.push(Effect::Stop(worker, chunk));
                 self.stopped(worker, chunk);

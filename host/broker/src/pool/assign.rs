@@ -2,7 +2,7 @@
 
 use taskcell_wire::ChunkId;
 
-use super::{Flight, Pool, Slot, Worker};
+use super::{Flight, Pool, Slot, Worker, lend, together};
 use crate::effect::PoolEffect;
 use crate::time::Now;
 
@@ -23,7 +23,7 @@ impl Pool {
         }
         self.replace_used_up(None);
         while let Some(chunk) = self.pending.front() {
-            let count = chunk.count;
+            let (count, start_by) = (chunk.count, chunk.start_by);
             let Some(job) = self.jobs.get_mut(&chunk.job) else {
                 if let Some(chunk) = self.pending.pop_front(None) {
                     self.cancelled(&chunk);
@@ -32,6 +32,7 @@ impl Pool {
             };
             let estimate = self.estimates.get(&job.options.task).copied().unwrap_or_default();
             let options = job.options;
+            let count = start_by.map_or(count, |by| count.min(lend::most(now, by, together(&self.options, &estimate))));
             let alone = self.options.one_at_a_time || options.alone || options.queue_timeout.is_some();
             let most = self.options.max_tasks_per_worker;
             let free = self.slots.iter_mut().filter_map(|slot| match slot {
@@ -51,11 +52,18 @@ impl Pool {
                 self.pending.refuse();
                 return;
             };
-            let Some(chunk) = self.pending.pop_front(Some(&mut job.lane)) else { return };
+            let Some(mut chunk) = self.pending.pop_front(Some(&mut job.lane)) else { return };
+            if chunk.count > count {
+                let mut parts = chunk.split(count).into_iter();
+                let Some(first) = parts.next() else { return };
+                chunk = first;
+                parts.rev().for_each(|part| self.pending.push_front(&mut job.lane, part));
+            }
             let id = ChunkId(self.next_chunk);
             self.next_chunk += 1;
             worker.tasks = worker.tasks.saturating_add(chunk.count);
-            worker.flights.push_back(Flight { id, chunk, options, done: 0, since: now, stop_sent: None });
+            let lent_until = lend::until(now, &chunk);
+            worker.flights.push_back(Flight { id, chunk, options, done: 0, since: now, stop_sent: None, lent_until });
             self.effects.push(PoolEffect::Send(worker.id, id));
         }
     }

@@ -28,6 +28,7 @@ impl Pool {
         for (id, reason) in overdue {
             self.kill(id, reason);
         }
+        self.take_back_due(now);
         self.assign(now);
     }
 
@@ -50,7 +51,7 @@ impl Pool {
         let respawn = |slot: &Slot| if let Slot::Empty { respawn } = slot { Some(*respawn) } else { None };
         let respawn = if self.wants_staff() { self.slots.iter().filter_map(respawn).min() } else { None };
         let deadline = self.deadlines().map(|(at, _, _)| at).min();
-        [self.delayed.next_due(), self.pending.next_due(), respawn, deadline].into_iter().flatten().min()
+        [self.delayed.next_due(), self.pending.next_due(), self.next_taken_back(), respawn, deadline].into_iter().flatten().min()
     }
 
     /// When the front task of each worker has to have ended, with its grace, and when a starting one has to be ready.

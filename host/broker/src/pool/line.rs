@@ -9,9 +9,8 @@
 //! middle leaves a gap, and gaps are closed when they are more than the chunks. The road not taken is a map by place and one by job: it
 //! cost each task 200 ns.
 //!
-//! Tasks of a job with [`queue_timeout`](crate::JobOptions::queue_timeout) wait here and nowhere else: one at a time goes to a worker that has
-//! nothing to do. So what was not begun can be taken out of the line, and a task that a worker has is not touched any more. Jobs without
-//! that bound pay nothing for it.
+//! Tasks of a job with [`queue_timeout`](crate::JobOptions::queue_timeout) wait here and, for a moment, in a chunk that was lent
+//! (`pool/lend.rs`), never behind another chunk. So what was not begun can be taken out of the line. Jobs without that bound pay nothing for it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -107,13 +107,19 @@ impl Pool {
         flight.done += count;
         flight.since = now;
         if flight.done >= flight.chunk.count {
-            worker.flights.pop_front();
-            if let Some(next) = worker.flights.front_mut() {
-                next.since = now;
-                if next.stop_sent.is_some() {
-                    let stop = PoolEffect::Stop(id, next.id);
-                    self.effects.push(stop);
-                }
+            self.next_flight(now, id);
+        }
+    }
+
+    /// A worker has no more of its front flight: the next one's turn.
+    pub(super) fn next_flight(&mut self, now: Now, id: WorkerId) {
+        let Some(worker) = self.worker_mut(id) else { return };
+        worker.flights.pop_front();
+        if let Some(next) = worker.flights.front_mut() {
+            next.since = now;
+            if next.stop_sent.is_some() {
+                let stop = PoolEffect::Stop(id, next.id);
+                self.effects.push(stop);
             }
         }
     }

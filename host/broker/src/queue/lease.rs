@@ -31,14 +31,21 @@ impl Queue {
         let ends = now.plus(Duration(length.max(SHORTEST_LEASE)));
         let reply = QueueReply::Delivery { lease: id, attempt: message.attempts, message: message.body.clone().into() };
         self.lease_ends.insert((ends, id));
+        self.leased_to.insert((holder, id));
         self.leases.insert(id, Lease { message, holder, ends });
         reply
+    }
+
+    /// What an attempt has not answered for, the oldest first.
+    pub(super) fn leases_of(&self, holder: Holder) -> Vec<LeaseId> {
+        self.leased_to.range((holder, LeaseId(0))..=(holder, LeaseId(u64::MAX))).map(|(_, id)| *id).collect()
     }
 
     /// Takes a lease away from whoever has it.
     pub(super) fn end_lease(&mut self, id: LeaseId) -> Option<Lease> {
         let lease = self.leases.remove(&id)?;
         self.lease_ends.remove(&(lease.ends, id));
+        self.leased_to.remove(&(lease.holder, id));
         Some(lease)
     }
 

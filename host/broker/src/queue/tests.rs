@@ -385,3 +385,30 @@ fn a_queue_that_could_hold_or_deliver_nothing_is_not_made() {
         assert!(matches!(Queue::new(ObjectId(1), &options, Quotas::default()), Err(CallError::Invalid(_))));
     }
 }
+
+#[test]
+fn leases_are_found_by_who_has_them_however_they_end() {
+    let mut play = Play::bounded(100);
+    for n in 0..40u8 {
+        play.put(&[n]);
+    }
+    let take = |play: &mut Play, holder| {
+        let call = play.receive(holder);
+        match play.answer(call) {
+            Ok(QueueReply::Delivery { lease, .. }) => lease,
+            other => panic!("no delivery: {other:?}"),
+        }
+    };
+    let mine: Vec<_> = (0..10).map(|_| take(&mut play, ME)).collect();
+    let yours: Vec<_> = (0..10).map(|_| take(&mut play, YOU)).collect();
+    assert_eq!((play.queue.leases_of(ME), play.queue.leases_of(YOU)), (mine.clone(), yours.clone()));
+    play.call(ME, QueueCall::Ack { lease: mine[0] });
+    play.call(ME, QueueCall::Nack { lease: mine[1], delay: 0 });
+    play.call(ME, QueueCall::Reject { lease: mine[2] });
+    play.call(YOU, QueueCall::Ack { lease: mine[3] });
+    assert_eq!(play.queue.leases_of(ME), mine[3..], "a lease is answered by who has it");
+    play.queue.holder_gone(Now(play.now), ME, &mut play.out);
+    assert_eq!((play.queue.leases_of(ME), play.queue.leases_of(YOU)), (Vec::new(), yours));
+    play.at(1000 * MS);
+    assert_eq!((play.queue.leased_to.len(), play.queue.leases.len()), (0, 0), "their time is over");
+}

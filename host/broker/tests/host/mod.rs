@@ -223,6 +223,7 @@ impl Host {
                 assert_eq!((front.chunk, front.done + 1), (chunk, keep));
                 front.items.truncate(keep as usize);
             }
+            Effect::TakeBack(id, _) => panic!("{id} was lent nothing: none of these is in a hurry"),
             Effect::Stop(id, chunk) => self.worker(id).stop = Some(chunk),
             Effect::Retire(id) => {
                 self.worker(id).retired = true;

@@ -311,6 +311,7 @@ impl<'a> Hostile<'a> {
             other @ (Effect::Spawn(_)
             | Effect::Send(..)
             | Effect::Recall(..)
+            | Effect::TakeBack(..)
             | Effect::Stop(..)
             | Effect::Retire(_)
             | Effect::Kill(..)

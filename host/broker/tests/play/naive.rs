@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use taskcell_broker::{Attempt, Cause, Chunk, Duration, JobOptions, KillReason, Now, Pool, PoolEffect, PoolOptions};
 use taskcell_wire::{ChunkId, ItemReader, JobId, WorkerId};
 
+/// How long a worker may have a task with a limit on waiting before it begins with it.
+const LENT: Duration = Duration::from_millis(2);
+
 /// A task's name: its job and its place there.
 pub(crate) type Task = (JobId, u64);
 
@@ -53,6 +56,8 @@ pub(crate) struct Flight {
     pub(crate) done: u32,
     since: Now,
     stop: Option<Now>,
+    /// When what was not begun of it is taken back.
+    lent_until: Option<Now>,
 }
 
 impl Flight {
@@ -256,6 +261,44 @@ impl Naive {
         }
     }
 
+    /// Of a chunk that was lent a worker keeps the first `keep` tasks.
+    pub(crate) fn taken_back(&mut self, now: Now, id: WorkerId, chunk: ChunkId, keep: u32) {
+        let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.killed.is_none()) else { return };
+        let Some(at) = worker.line.iter().position(|flight| flight.id == chunk) else { return };
+        let Some(flight) = worker.line.get_mut(at) else { return };
+        let back = flight.tasks.split_off((keep as usize).min(flight.tasks.len()));
+        let stopped = flight.stop.is_some();
+        if flight.rest().is_empty() {
+            worker.line.remove(at);
+            if let Some(next) = worker.line.get_mut(at).filter(|_| at == 0) {
+                next.since = now;
+                if next.stop.is_some() {
+                    self.expected.stops.push((id, next.id));
+                }
+            }
+        }
+        for task in back {
+            if !stopped && self.phase(task.0) == Some(Phase::Open) {
+                self.put(task, Place::Waiting);
+            } else {
+                self.expected.cancelled.insert(task);
+            }
+        }
+    }
+
+    /// The chunk of that worker's line, and how many tasks of it have ended and how many there are.
+    pub(crate) fn lent(&self, id: WorkerId, chunk: ChunkId) -> Option<(u32, u32)> {
+        let flight = self.workers.get(&id)?.line.iter().find(|flight| flight.id == chunk)?;
+        Some((flight.done, flight.count()))
+    }
+
+    /// When the next chunk is taken back of which more than the running task is left.
+    fn next_taken_back(&self) -> Option<Now> {
+        let alive = self.workers.values().filter(|worker| worker.killed.is_none());
+        let flights = alive.flat_map(|worker| &worker.line).filter(|flight| flight.stop.is_none() && flight.rest().len() > 1);
+        flights.filter_map(|flight| flight.lent_until).min()
+    }
+
     /// An attempt failed. Whether there is another.
     pub(crate) fn attempt_failed(&mut self, now: Now, task: Task, attempt: Attempt) -> bool {
         let again = self.may_retry(task, &attempt.cause);
@@ -417,6 +460,14 @@ impl Naive {
                 );
             }
             PoolEffect::Recall(id, _, _) => panic!("{id} waits in no call"),
+            PoolEffect::TakeBack(id, chunk) => {
+                let worker =
+                    self.workers.get_mut(id).unwrap_or_else(|| panic!("{chunk} is taken back from {id}, which is not alive"));
+                let flight = worker.line.iter_mut().find(|flight| flight.id == *chunk);
+                let flight = flight.unwrap_or_else(|| panic!("{chunk} is taken back from {id}, which does not have it"));
+                let due = flight.lent_until.take();
+                assert!(due.is_some_and(|at| at <= now), "{chunk} is taken back at {now:?}, and is lent until {due:?}");
+            }
             PoolEffect::Stop(id, chunk) => {
                 let at = self.expected.stops.iter().position(|stop| *stop == (*id, *chunk));
                 let at = at.unwrap_or_else(|| panic!("{id} is told to stop {chunk}, unasked"));
@@ -479,14 +530,19 @@ impl Naive {
             if let Some(limit) = options.queue_timeout {
                 let waited = now.since(state.submitted);
                 assert!(waited < limit || !state.history.is_empty(), "{task:?} begins after {waited:?}");
-                assert_eq!(sent.count, 1, "{task:?} waits in a chunk");
+                let by = state.submitted.plus(limit);
+                assert!(
+                    sent.count == 1 || by > now.plus(LENT),
+                    "{task:?} has to begin by {by:?}, and waits in a chunk at {now:?}"
+                );
             }
             self.put(*task, Place::At(id));
         }
         let worker = self.workers.get_mut(&id).unwrap_or_else(|| panic!("{chunk} is sent to {id}, which is not alive"));
         assert!(worker.ready && !worker.retired && worker.killed.is_none(), "{chunk} is sent to {id}: {worker:?}");
         assert!(worker.line.is_empty() || options.queue_timeout.is_none(), "{chunk} waits behind another task at {id}");
-        worker.line.push_back(Flight { id: chunk, tasks, done: 0, since: now, stop: None });
+        let lent_until = options.queue_timeout.filter(|_| sent.count > 1).map(|_| now.plus(LENT));
+        worker.line.push_back(Flight { id: chunk, tasks, done: 0, since: now, stop: None, lent_until });
     }
 
     /// Every effect of an event was seen.
@@ -513,12 +569,14 @@ impl Naive {
         };
         let expiry = if self.waiting == 0 { None } else { self.tasks.iter().filter_map(begin).min() };
         let next = pool.next_tick();
-        if let Some(at) = [delayed, deadline, expiry].into_iter().flatten().min() {
+        let back = self.next_taken_back();
+        if let Some(at) = [delayed, deadline, expiry, back].into_iter().flatten().min() {
             assert!(next.is_some_and(|next| next <= at), "the next tick is {next:?}, {at:?} is due before");
         }
         let missing = self.workers.len() < self.options.workers.max(1) as usize && !self.retiring;
         assert!(!missing || next.is_some(), "a worker is missing and no tick will start it");
         if let Some(now) = ticked {
+            assert!(back.is_none_or(|at| at > now), "a tick at {now:?} left with a worker what was lent until {back:?}");
             assert!(expiry.is_none_or(|at| at > now), "a tick at {now:?} left one waiting that had to begin by {expiry:?}");
             assert!(next.is_none_or(|next| next > now), "a tick at {now:?} left something due: {next:?}");
         }

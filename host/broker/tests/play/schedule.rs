@@ -19,6 +19,7 @@ pub(crate) struct Counts {
     pub(crate) cancelled: u64,
     pub(crate) expired: u64,
     pub(crate) in_time: u64,
+    pub(crate) taken_back: u64,
     pub(crate) deaths: u64,
     pub(crate) charged: u64,
     pub(crate) charged_behind: u64,
@@ -103,6 +104,7 @@ impl Play<'_> {
                     let limit = self.pool.flight(*worker, *chunk).and_then(|(_, options)| options.queue_timeout);
                     self.counts.in_time += u64::from(limit.is_some());
                 }
+                PoolEffect::TakeBack(..) => {}
                 PoolEffect::Failed(_) => self.counts.failures += 1,
                 PoolEffect::Retire(_) => self.counts.retired += 1,
                 PoolEffect::Kill(_, KillReason::Timeout) => self.counts.timeouts += 1,
@@ -115,8 +117,41 @@ impl Play<'_> {
             }
             self.naive.effect(self.now, effect, &self.pool);
         }
+        let lent = effects.iter().filter_map(|effect| match effect {
+            PoolEffect::TakeBack(id, chunk) => Some((*id, *chunk)),
+            PoolEffect::Spawn(_)
+            | PoolEffect::Send(..)
+            | PoolEffect::Recall(..)
+            | PoolEffect::Stop(..)
+            | PoolEffect::Retire(_)
+            | PoolEffect::Kill(..)
+            | PoolEffect::Lost { .. }
+            | PoolEffect::Cancelled { .. }
+            | PoolEffect::Expired { .. }
+            | PoolEffect::Failed(_) => None,
+        });
+        let lent: Vec<_> = lent.collect();
         self.log.append(&mut effects);
+        for (id, chunk) in lent {
+            self.take_back(id, chunk);
+        }
         self.naive.settled(&self.pool, ticked.then_some(self.now));
+    }
+
+    /// A worker has begun with some tasks of what was lent to it, or says anything; it has not ended more than it has begun.
+    fn take_back(&mut self, id: WorkerId, chunk: ChunkId) {
+        let (done, count) = self.naive.lent(id, chunk).unwrap_or_else(|| panic!("{id} does not have {chunk}"));
+        let keep = self.random.between(done.max(1), count);
+        let said = match keep {
+            _ if keep == count && self.random.once_in(2) => u32::MAX,
+            _ if keep == done.max(1) && self.random.once_in(2) => self.random.between(0, keep - 1),
+            _ => keep,
+        };
+        self.say(&format!("{id} has begun {said} of {chunk}"));
+        self.counts.taken_back += u64::from(count - keep);
+        self.naive.taken_back(self.now, id, chunk, keep);
+        self.pool.taken_back(self.now, id, chunk, said);
+        self.settle(false);
     }
 
     fn step(&mut self) {

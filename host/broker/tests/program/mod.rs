@@ -221,6 +221,7 @@ impl Program {
                 other @ (Effect::Spawn(_)
                 | Effect::Send(..)
                 | Effect::Recall(..)
+                | Effect::TakeBack(..)
                 | Effect::Stop(..)
                 | Effect::Retire(_)
                 | Effect::Kill(..)

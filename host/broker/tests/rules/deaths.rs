@@ -80,6 +80,7 @@ fn poison_tasks_do_not_stop_the_pool() {
                     PoolEffect::Lost { .. } => {}
                     PoolEffect::Spawn(_)
                     | PoolEffect::Recall(..)
+                    | PoolEffect::TakeBack(..)
                     | PoolEffect::Stop(..)
                     | PoolEffect::Retire(_)
                     | PoolEffect::Kill(..)

@@ -1,6 +1,6 @@
 //! Tasks that wait too long for their first attempt.
 
-use taskcell_broker::{Duration, JobOptions, PoolEffect};
+use taskcell_broker::{Duration, JobOptions, PoolEffect, Violation};
 use taskcell_wire::{JobId, TaskIndex};
 
 use super::bench::*;
@@ -24,7 +24,7 @@ fn what_waits_too_long_never_runs_and_what_runs_goes_on() {
     let mut bench = bench(1, 0);
     bench.submit(HURRIED, 0, 3);
     let sent = bench.sent();
-    assert_eq!(bench.places(sent[0].0, sent[0].1), [0], "one at a time, or the others would wait in its chunk");
+    assert_eq!(bench.places(sent[0].0, sent[0].1), [0], "one at a time while nobody knows how long they take");
     bench.submit(OTHER, 0, 1);
     bench.tick(40);
     bench.submit(HURRIED, 3, 1);
@@ -80,13 +80,13 @@ fn what_ended_otherwise_does_not_expire() {
     bench.sent();
     bench.submit(HURRIED, 0, 2);
     bench.pool.cancel_job(bench.now, HURRIED);
-    assert_eq!(cancelled(&bench.look()), [(0, 1), (1, 1)]);
+    assert_eq!(cancelled(&bench.look()), [(0, 2)]);
     bench.tick(1_000);
     assert_eq!((bench.look(), bench.pool.next_tick()), (Vec::new(), None));
 }
 
 #[test]
-fn a_long_chunk_waits_as_single_tasks() {
+fn tasks_of_which_nothing_is_known_go_one_by_one() {
     let mut bench = bench(2, 0);
     bench.submit(HURRIED, 0, 1000);
     let sent = bench.sent();
@@ -120,4 +120,93 @@ fn a_pool_that_retires_lets_go_when_the_last_expired() {
     assert_eq!(bench.look(), [expired(0, 1)]);
     bench.finish(worker, chunk, 0, 1);
     assert_eq!(bench.look(), [PoolEffect::Retire(worker)]);
+}
+
+/// A bench that knows how long a task takes: 1 us.
+fn quick(workers: u32) -> Bench {
+    let mut bench = bench(workers, 0);
+    bench.submit(OTHER, 0, 1);
+    let (worker, chunk) = bench.sent().remove(0);
+    bench.pool.finished(bench.now, worker, chunk, 0, 1, 1_000).expect("it was sent");
+    bench.look();
+    bench
+}
+
+#[test]
+fn short_tasks_travel_together_and_none_waits_behind_another_chunk() {
+    let mut bench = quick(2);
+    bench.submit(HURRIED, 0, 1000);
+    let sent = bench.sent();
+    let sizes: Vec<_> = sent.iter().map(|(worker, chunk)| bench.places(*worker, *chunk).len()).collect();
+    assert_eq!((sizes, bench.pool.waiting()), (vec![250, 250], 2), "a quarter of a millisecond of work each");
+    bench.tick(1);
+    bench.finish(sent[0].0, sent[0].1, 0, 250);
+    assert_eq!(bench.sent().len(), 1);
+    bench.tick(0);
+    assert_eq!(bench.look(), [], "it takes what it takes");
+}
+
+#[test]
+fn what_a_worker_has_not_begun_soon_goes_to_another() {
+    let mut bench = quick(2);
+    bench.submit(HURRIED, 0, 100);
+    let (worker, chunk) = bench.sent().remove(0);
+    assert_eq!(bench.pool.next_tick(), Some(bench.now.plus(Duration::from_millis(2))));
+    bench.tick(2);
+    assert_eq!(bench.look(), [PoolEffect::TakeBack(worker, chunk)]);
+    bench.pool.taken_back(bench.now, worker, chunk, 3);
+    let (other, rest) = bench.sent().remove(0);
+    assert_ne!(other, worker);
+    assert_eq!(bench.places(other, rest), (3..100).collect::<Vec<_>>());
+    bench.finish(worker, chunk, 0, 3);
+    assert_eq!(bench.pool.running(worker), None, "it has no more of it");
+}
+
+#[test]
+fn what_is_taken_back_expires_in_time_though_its_worker_is_busy() {
+    let mut bench = quick(1);
+    bench.submit(HURRIED, 0, 100);
+    let (worker, chunk) = bench.sent().remove(0);
+    bench.tick(2);
+    assert_eq!(bench.look(), [PoolEffect::TakeBack(worker, chunk)]);
+    bench.pool.taken_back(bench.now, worker, chunk, 1);
+    bench.tick(47);
+    assert_eq!(bench.look(), []);
+    bench.tick(1);
+    assert_eq!(bench.look(), [expired(1, 99)]);
+    bench.tick(1_000);
+    bench.finish(worker, chunk, 0, 1);
+    assert_eq!(bench.look(), [], "the first one ran to its end");
+}
+
+#[test]
+fn what_has_to_begin_sooner_than_it_would_be_taken_back_goes_alone() {
+    let mut bench = quick(1);
+    bench.submit(OTHER, 1, 1);
+    let (worker, chunk) = bench.sent().remove(0);
+    bench.submit(HURRIED, 0, 100);
+    bench.tick(49);
+    bench.finish(worker, chunk, 0, 1);
+    let (worker, chunk) = bench.sent().remove(0);
+    assert_eq!(bench.places(worker, chunk), [0]);
+}
+
+#[test]
+fn a_worker_that_lies_about_what_it_began_changes_nothing_for_others() {
+    let mut bench = quick(2);
+    bench.submit(HURRIED, 0, 10);
+    let (worker, chunk) = bench.sent().remove(0);
+    bench.finish(worker, chunk, 0, 4);
+    bench.tick(2);
+    bench.look();
+    bench.pool.taken_back(bench.now, worker, chunk, 0);
+    let (other, rest) = bench.sent().remove(0);
+    assert_eq!(bench.places(other, rest), [4, 5, 6, 7, 8, 9], "four have ended");
+    assert_eq!(
+        bench.pool.finished(bench.now, worker, chunk, 4, 1, 1),
+        Err(Violation::ForeignChunk),
+        "and it can't have the others"
+    );
+    bench.pool.taken_back(bench.now, other, rest, u32::MAX);
+    assert_eq!(bench.places(other, rest).len(), 6, "all of it, and no more");
 }

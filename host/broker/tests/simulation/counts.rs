@@ -15,6 +15,7 @@ pub(crate) struct Counts {
     pub(crate) stood_still: u64,
     pub(crate) retired: u64,
     pub(crate) recalled: u64,
+    pub(crate) taken_back: u64,
     pub(crate) could_not_start: u64,
     pub(crate) lies: u64,
     pub(crate) violations: u64,
@@ -35,7 +36,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    fn fields(&mut self) -> [(&'static str, &mut u64); 29] {
+    fn fields(&mut self) -> [(&'static str, &mut u64); 30] {
         [
             ("steps", &mut self.steps),
             ("messages", &mut self.messages),
@@ -49,6 +50,7 @@ impl Counts {
             ("workers that stood still", &mut self.stood_still),
             ("workers let go", &mut self.retired),
             ("recalls", &mut self.recalled),
+            ("tasks that were lent and taken back", &mut self.taken_back),
             ("workers that could not start", &mut self.could_not_start),
             ("lies", &mut self.lies),
             ("violations", &mut self.violations),

@@ -143,6 +143,7 @@ impl Supervisor {
                     assert!(calls, "{worker} is in no call");
                 }
                 Effect::Spawn(_)
+                | Effect::TakeBack(..)
                 | Effect::Stop(..)
                 | Effect::Retire(_)
                 | Effect::Lost { .. }
@@ -184,6 +185,19 @@ impl Supervisor {
                     front.unwrap_or_else(|| panic!("{id} runs something else than {chunk}")).4 = count;
                 }
                 self.tell(id, &ToWorker::Recall(chunk, count));
+            }
+            Effect::TakeBack(id, chunk) => {
+                let Some(link) = self.links.get_mut(&id) else { return };
+                let Some((lent, claimed)) = link.worker.lent.replace((chunk, None)) else { panic!("{id} was lent nothing") };
+                assert_eq!(lent, chunk, "{id} was lent another chunk");
+                let begun = claimed.unwrap_or_else(|| panic!("{chunk} is taken back from {id} twice"));
+                let sent = link.line.iter_mut().find(|sent| sent.0 == chunk);
+                let sent = sent.unwrap_or_else(|| panic!("{id} has no {chunk}"));
+                self.counts.taken_back += u64::from(sent.4 - begun.min(sent.4));
+                sent.4 = begun;
+                link.count(chunk, 0);
+                self.broker.taken_back(self.now, id, chunk, begun);
+                self.observe();
             }
             Effect::Stop(id, chunk) => {
                 if let Some(link) = self.links.get_mut(&id) {
@@ -273,6 +287,9 @@ impl Supervisor {
 
     fn send(&mut self, id: WorkerId, chunk: ChunkId) {
         let (Some(work), Some(link)) = (self.broker.work(id, chunk), self.links.get_mut(&id)) else { return };
+        if work.lent {
+            link.worker.lent = Some((chunk, Some(1)));
+        }
         link.line.push_back((chunk, work.job, work.first, 0, work.count));
         assert!(link.line.len() <= 64, "{} chunks at {id}", link.line.len());
         encode(&ToWorker::Run(work.run(chunk)), CAP, &mut link.out).expect("a few short items");

@@ -30,6 +30,8 @@ struct Run {
     items: VecDeque<Vec<u8>>,
     /// The running task's place, or the next one's.
     at: u32,
+    /// Whether its tasks have to be claimed.
+    lent: bool,
 }
 
 /// How a worker's process is.
@@ -89,6 +91,8 @@ pub(crate) struct Worker {
     /// The shared page: what it runs, what it is asked to stop, and its signs of life.
     pub(crate) running: Option<(ChunkId, u32)>,
     pub(crate) stop: Option<ChunkId>,
+    /// The chunk that is lent to it, and how many tasks of it were claimed; `None`: no more may be.
+    pub(crate) lent: Option<(ChunkId, Option<u32>)>,
     pub(crate) beats: u64,
 }
 
@@ -116,6 +120,7 @@ impl Worker {
             next_call: 0,
             running: None,
             stop: None,
+            lent: None,
             beats: 0,
         }
     }
@@ -302,6 +307,7 @@ impl Worker {
         let (chunk, at) = (run.chunk, run.at);
         let recalled = self.recalled.is_some_and(|(recalled, count)| recalled == chunk && at >= count);
         let item = run.items.pop_front().filter(|_| !recalled);
+        let item = if run.lent && at > 0 && item.is_some() { item.filter(|_| claim(&mut self.lent, chunk, at)) } else { item };
         let Some(item) = item else {
             self.run = None;
             self.running = None;
@@ -337,7 +343,8 @@ impl Worker {
                 let items: VecDeque<Vec<u8>> =
                     ItemReader::new(run.items).map(|item| item.expect("whole items").to_vec()).collect();
                 assert_eq!(items.len(), run.count as usize, "{id}: items of {}", run.chunk);
-                let run = Run { chunk: run.chunk, task: run.task, input: run.input, timeout: run.timeout, items, at: 0 };
+                let lent = self.lent.is_some_and(|(chunk, _)| chunk == run.chunk);
+                let run = Run { chunk: run.chunk, task: run.task, input: run.input, timeout: run.timeout, items, at: 0, lent };
                 self.frame();
                 (self.chunk, self.first) = (run.chunk, 0);
                 self.run = Some(run);
@@ -353,4 +360,13 @@ impl Worker {
         }
         Did::Something
     }
+}
+
+/// Whether the task at `at` of a lent chunk may begin, as in `host/worker/src/page.rs`.
+fn claim(lent: &mut Option<(ChunkId, Option<u32>)>, chunk: ChunkId, at: u32) -> bool {
+    let may = *lent == Some((chunk, Some(at)));
+    if may {
+        *lent = Some((chunk, Some(at + 1)));
+    }
+    may
 }

@@ -28,7 +28,15 @@ type Promise = (&'static str, fn() -> Result);
 fn main() -> ExitCode {
     let only = std::env::args().nth(1).unwrap_or_default();
     let mut broken = 0;
-    for promises in [queues::PROMISES, pipes::PROMISES, map::PROMISES, syncing::PROMISES, processes::PROMISES, pools::PROMISES, long::PROMISES] {
+    for promises in [
+        queues::PROMISES,
+        pipes::PROMISES,
+        map::PROMISES,
+        syncing::PROMISES,
+        processes::PROMISES,
+        pools::PROMISES,
+        long::PROMISES,
+    ] {
         for (promise, holds) in promises.iter().filter(|(promise, _)| promise.contains(&only)) {
             match holds() {
                 Ok(()) => println!("ok: {promise}"),
