@@ -4,17 +4,17 @@
 //! freed was given back at once. Only for a worker: the supervisor's process is its embedder's.
 #![allow(unsafe_code, reason = "the allocator's settings have no safe wrapper")]
 
-/// From now on, memory that this process freed stays with it, up to some MiB, for the next who needs it. For a worker: long messages come one after the
+/// From now on, memory that this process freed stays with it, up to 64 MiB, for the next who needs it. For a worker: long messages come one after the
 /// other, and memory that is given back is taken again page by page.
 pub fn keep_freed_memory() {
-    /// Of `mallopt(3)`.
+    /// The most that the allocator comes to by itself when it sees large blocks come and go (`mallopt(3)`).
     #[cfg(target_env = "gnu")]
-    const KEPT: libc::c_int = 8 << 20;
+    const LARGE: libc::c_int = 32 << 20;
     // SAFETY: sets two numbers of the C library's own, which it reads under its own lock.
     #[cfg(target_env = "gnu")]
     unsafe {
-        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
-        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * LARGE);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
     }
 }
 

@@ -14,15 +14,17 @@ use std::sync::atomic::AtomicU64;
 
 use rustix::fs::{SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
+use rustix::process::{Resource, getrlimit};
 
 use crate::memfd::create;
 
+/// Its size in bytes.
 const BYTES: usize = 4 << 20;
-const BYTES_ON_DISK: u64 = 4 << 20;
+/// The same for a supervisor whose address space is limited.
+const FEWER_BYTES: usize = 1 << 20;
 /// The largest page that a machine we run on may have.
 const PAGE_BYTES: usize = 64 * 1024;
-const WORDS: usize = BYTES / size_of::<AtomicU64>();
-const _: () = assert!(WORDS.is_power_of_two(), "a word's index is masked");
+const _: () = assert!(BYTES.is_power_of_two() && FEWER_BYTES.is_power_of_two(), "a word's index is masked");
 
 /// What keeps the size fixed. Contents stay writable: that is the purpose.
 const FIXED_SIZE: SealFlags = SealFlags::GROW.union(SealFlags::SHRINK);
@@ -49,17 +51,19 @@ pub enum SharedMemoryError {
     #[error("read the size of shared memory: {0}")]
     Size(io::Error),
     /// It is not what we share.
-    #[error("map shared memory: it has {0} bytes instead of {BYTES}")]
+    #[error("map shared memory: it has {0} bytes, which is no size of ours")]
     WrongSize(i64),
     /// It could not be mapped.
     #[error("map shared memory: {0}")]
     Map(io::Error),
 }
 
-/// 4 MiB in words shared with another process, all 0 at first.
+/// Words shared with another process, all 0 at first: 4 MiB, or 1 MiB under a limit on address space.
 #[derive(Debug)]
 pub struct SharedMemory {
     start: NonNull<AtomicU64>,
+    /// A power of two.
+    bytes: usize,
 }
 
 // SAFETY: the memory is reached through atomics only, which any thread may use at any time.
@@ -68,9 +72,13 @@ unsafe impl Send for SharedMemory {}
 unsafe impl Sync for SharedMemory {}
 
 impl SharedMemory {
-    /// How many words there are. Eight neighbours share a cache line, so words that different sides write to belong at
+    /// How many words there are, a power of two. Eight neighbours share a cache line, so words that different sides write to belong at
     /// least eight apart.
-    pub const WORDS: usize = WORDS;
+    #[must_use]
+    #[inline]
+    pub const fn words(&self) -> usize {
+        self.bytes / size_of::<AtomicU64>()
+    }
 
     /// Makes such memory, and the descriptor by which one other process can map it.
     ///
@@ -79,7 +87,10 @@ impl SharedMemory {
     /// [`SharedMemoryError`], by step.
     pub fn create() -> Result<(Self, OwnedFd), SharedMemoryError> {
         let fd = create("taskcell-shared").map_err(SharedMemoryError::Create)?;
-        ftruncate(&fd, BYTES_ON_DISK).map_err(|errno| SharedMemoryError::Resize(errno.into()))?;
+        // Many workers' would use up what is left to the supervisor itself.
+        let limited = getrlimit(Resource::As).current.is_some();
+        let bytes = if limited { FEWER_BYTES } else { BYTES };
+        ftruncate(&fd, bytes as u64).map_err(|errno| SharedMemoryError::Resize(errno.into()))?;
         fcntl_add_seals(&fd, FIXED_SIZE | SealFlags::SEAL).map_err(|errno| SharedMemoryError::Seal(errno.into()))?;
         let memory = Self::map_checked(&fd)?;
         Ok((memory, fd))
@@ -101,39 +112,38 @@ impl SharedMemory {
             return Err(SharedMemoryError::NotSealed);
         }
         let size = fstat(fd).map_err(|errno| SharedMemoryError::Size(errno.into()))?.st_size;
-        if usize::try_from(size) != Ok(BYTES) {
-            return Err(SharedMemoryError::WrongSize(size));
-        }
+        let bytes = [BYTES, FEWER_BYTES].into_iter().find(|bytes| usize::try_from(size) == Ok(*bytes));
+        let bytes = bytes.ok_or(SharedMemoryError::WrongSize(size))?;
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a fresh mapping at an address of the kernel's choice disturbs no other memory.
-        let start = unsafe { mmap(std::ptr::null_mut(), BYTES, protection, MapFlags::SHARED, fd.as_fd(), 0) }
+        let start = unsafe { mmap(std::ptr::null_mut(), bytes, protection, MapFlags::SHARED, fd.as_fd(), 0) }
             .map_err(|errno| SharedMemoryError::Map(errno.into()))?;
         let start = NonNull::new(start.cast()).ok_or_else(|| SharedMemoryError::Map(io::ErrorKind::InvalidData.into()))?;
-        Ok(Self { start })
+        Ok(Self { start, bytes })
     }
 
-    /// The word at `index`, modulo [`SharedMemory::WORDS`]. Its value is whatever the peer last stored: check it.
+    /// The word at `index`, modulo [`SharedMemory::words`]. Its value is whatever the peer last stored: check it.
     #[must_use]
     #[inline]
     pub fn word(&self, index: usize) -> &AtomicU64 {
         // SAFETY: the masked index lies within the mapping. The mapping is aligned to a page, readable and writable, lives as
         // long as `self`, and its backing cannot shrink (sealed, checked in `map_checked`). All access by us is atomic; what
         // the peer stores by other means is, to this process, some value of the word.
-        unsafe { self.start.add(index & (WORDS - 1)).as_ref() }
+        unsafe { self.start.add(index & (self.words() - 1)).as_ref() }
     }
 
     /// Gives the memory of all words from `index` on back, rounded up to whole pages; they are 0 again. A kernel that can't leaves them.
     pub fn release(&self, index: usize) {
-        let from = index.min(WORDS).saturating_mul(size_of::<AtomicU64>()).next_multiple_of(PAGE_BYTES).min(BYTES);
+        let from = index.min(self.words()).saturating_mul(size_of::<AtomicU64>()).next_multiple_of(PAGE_BYTES).min(self.bytes);
         // SAFETY: the range lies within the mapping and starts at a page. Words turn to 0 as if the peer had stored that; nobody has a
         // reference but to an atomic.
-        let _ = unsafe { madvise(self.start.as_ptr().cast::<u8>().add(from).cast(), BYTES - from, Advice::LinuxRemove) };
+        let _ = unsafe { madvise(self.start.as_ptr().cast::<u8>().add(from).cast(), self.bytes - from, Advice::LinuxRemove) };
     }
 }
 
 impl Drop for SharedMemory {
     fn drop(&mut self) {
         // SAFETY: exactly what was mapped, and every reference to a word borrowed `self`. Failure would leave it mapped.
-        let _ = unsafe { munmap(self.start.as_ptr().cast(), BYTES) };
+        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.bytes) };
     }
 }

@@ -149,6 +149,7 @@ impl Link {
             if looks {
                 mailbox::answer_by_socket(&self.memory);
             }
+            self.out.reserve(length);
             encode(answer, self.cap, &mut self.out)?;
         }
         Ok(false)

@@ -27,9 +27,6 @@ pub use area::Writer;
 use crate::look::cpu;
 use crate::stop::now;
 
-/// The longest call or answer, with its frame's header, in bytes. Longer ones go over the socket: more shared memory for each worker would cost
-/// address space, which some machines limit.
-pub const MAILBOX_BYTES: usize = (2 << 20) - 4096;
 /// From this length on a message is laid here whether somebody looks or not: copying it is what costs most.
 pub const LONG_BYTES: usize = 16 * 1024;
 /// How long either side looks before it sleeps, in nanoseconds: about what a wake-up costs, so at worst it costs twice.
@@ -47,9 +44,6 @@ const LISTENING: usize = 24;
 /// The answer's state, see [`OPEN`] and the others, or its length.
 const ANSWER: usize = 32;
 const CALL_BYTES: usize = 512;
-const ANSWER_BYTES: usize = SharedMemory::WORDS / 2;
-const _: () = assert!(CALL_BYTES + MAILBOX_BYTES / 8 <= ANSWER_BYTES, "calls end where answers begin");
-const _: () = assert!(ANSWER_BYTES + MAILBOX_BYTES / 8 <= SharedMemory::WORDS, "answers end with the memory");
 
 /// The caller looks here for its answer.
 const OPEN: u64 = 0;
@@ -69,13 +63,24 @@ pub enum Laid {
     No,
 }
 
+/// The longest call or answer, with its frame's header, in bytes: nearly half of the memory, so 2 MiB, or 508 KiB. Longer ones go over the socket.
+#[must_use]
+pub fn most_bytes(memory: &SharedMemory) -> usize {
+    (answer_bytes(memory) - CALL_BYTES) * size_of::<u64>()
+}
+
+/// Where answers begin, and calls end.
+fn answer_bytes(memory: &SharedMemory) -> usize {
+    memory.words() / 2
+}
+
 /// The worker's side: lays frames of `length` bytes for the supervisor, if that can be. `write` writes them, and says whether it did.
 #[must_use]
 pub fn call(memory: &SharedMemory, length: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> Laid {
     memory.word(CALLER_CPU).store(cpu(), Ordering::Relaxed);
     let long = length >= LONG_BYTES;
     let sleeps = !long && memory.word(LISTENING).load(Ordering::Relaxed) == 0;
-    if length == 0 || length > MAILBOX_BYTES || sleeps || !lay(memory, CALL_BYTES, write) {
+    if length == 0 || length > most_bytes(memory) || sleeps || !lay(memory, CALL_BYTES, write) {
         return Laid::No;
     }
     if long {
@@ -113,7 +118,7 @@ pub fn await_answer<'a>(memory: &SharedMemory, space: &'a mut Vec<u8>) -> Option
                 }
             }
             SOCKET | ASLEEP => return None,
-            length => return Some(read(memory, ANSWER_BYTES, length, space)),
+            length => return Some(read(memory, answer_bytes(memory), length, space)),
         }
     }
 }
@@ -122,7 +127,7 @@ pub fn await_answer<'a>(memory: &SharedMemory, space: &'a mut Vec<u8>) -> Option
 #[must_use]
 pub fn read_answer<'a>(memory: &SharedMemory, length: u32, space: &'a mut Vec<u8>) -> &'a [u8] {
     memory.word(LONG).store(1, Ordering::Relaxed);
-    read(memory, ANSWER_BYTES, u64::from(length), space)
+    read(memory, answer_bytes(memory), u64::from(length), space)
 }
 
 /// The worker's side, while it makes no calls: memory that long messages took is given back, here and by the allocator.
@@ -156,7 +161,7 @@ pub fn calls_from_here(memory: &SharedMemory) -> bool {
     memory.word(CALLER_CPU).load(Ordering::Relaxed) == cpu()
 }
 
-/// The supervisor's side: takes the frames that were laid: how many bytes the worker says they are, at most [`MAILBOX_BYTES`]. They lie here until the call
+/// The supervisor's side: takes the frames that were laid: how many bytes the worker says they are, at most [`most_bytes`]. They lie here until the call
 /// is answered.
 #[must_use]
 pub fn take_call(memory: &SharedMemory) -> Option<usize> {
@@ -164,7 +169,7 @@ pub fn take_call(memory: &SharedMemory) -> Option<usize> {
     if length == 0 || memory.word(CALL).compare_exchange(length, 0, Ordering::SeqCst, Ordering::Relaxed).is_err() {
         return None;
     }
-    Some(usize::try_from(length).unwrap_or(usize::MAX).min(MAILBOX_BYTES))
+    Some(usize::try_from(length).unwrap_or(usize::MAX).min(most_bytes(memory)))
 }
 
 /// The supervisor's side: the frames that were taken.
@@ -177,19 +182,19 @@ pub fn read_call<'a>(memory: &SharedMemory, length: usize, space: &'a mut Vec<u8
 /// socket.
 #[must_use]
 pub fn answer(memory: &SharedMemory, length: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> bool {
-    if length == 0 || length > MAILBOX_BYTES || memory.word(ANSWER).load(Ordering::Relaxed) != OPEN {
+    if length == 0 || length > most_bytes(memory) || memory.word(ANSWER).load(Ordering::Relaxed) != OPEN {
         return false;
     }
-    lay(memory, ANSWER_BYTES, write)
+    lay(memory, answer_bytes(memory), write)
         && memory.word(ANSWER).compare_exchange(OPEN, length as u64, Ordering::SeqCst, Ordering::Relaxed).is_ok()
 }
 
 /// The supervisor's side: lays a long answer that nobody looks for. Its length, to be told over the socket; `None` if it has to go there itself.
 #[must_use]
 pub fn lay_answer(memory: &SharedMemory, length: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> Option<u32> {
-    let told = u32::try_from(length).ok().filter(|_| (LONG_BYTES..=MAILBOX_BYTES).contains(&length))?;
+    let told = u32::try_from(length).ok().filter(|_| (LONG_BYTES..=most_bytes(memory)).contains(&length))?;
     answer_by_socket(memory);
-    lay(memory, ANSWER_BYTES, write).then_some(told)
+    lay(memory, answer_bytes(memory), write).then_some(told)
 }
 
 /// The supervisor's side: the answer to the call that was taken takes a while, and comes over the socket.
@@ -199,7 +204,7 @@ pub fn answer_by_socket(memory: &SharedMemory) {
 
 /// Writes from `at` on; whether all was written.
 fn lay(memory: &SharedMemory, at: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> bool {
-    let mut writer = Writer::new(memory, at, MAILBOX_BYTES);
+    let mut writer = Writer::new(memory, at, most_bytes(memory));
     let written = write(&mut writer);
     writer.finish();
     written
@@ -207,7 +212,7 @@ fn lay(memory: &SharedMemory, at: usize, write: impl FnOnce(&mut Writer<'_>) -> 
 
 /// The bytes that lie there, in a copy. `space` only grows: clearing it would cost as much as copying.
 fn read<'a>(memory: &SharedMemory, at: usize, length: u64, space: &'a mut Vec<u8>) -> &'a [u8] {
-    let length = usize::try_from(length).unwrap_or(usize::MAX).min(MAILBOX_BYTES);
+    let length = usize::try_from(length).unwrap_or(usize::MAX).min(most_bytes(memory));
     area::read(memory, at, length, space)
 }
 

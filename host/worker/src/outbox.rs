@@ -177,7 +177,10 @@ impl Outbox {
                 waiting.frames.clear();
                 encode(&FromWorker::Laid, cap, &mut waiting.frames)?;
             }
-            Laid::No => encode(call, cap, &mut waiting.frames)?,
+            Laid::No => {
+                waiting.frames.reserve(length);
+                encode(call, cap, &mut waiting.frames)?;
+            }
         }
         self.write(&mut waiting)?;
         waiting.unread = false;

@@ -63,12 +63,12 @@ fn a_shared_page_is_seen_by_both_sides() {
     let mut child = Puppet::worker_with("page", fd);
     child.expect("stored");
     assert_eq!(page.word(8).load(Ordering::Acquire), 42);
-    page.word(SharedMemory::WORDS - 1).store(43, Ordering::Release);
+    page.word(page.words() - 1).store(43, Ordering::Release);
     page.release(512);
-    assert_eq!(page.word(SharedMemory::WORDS - 1).load(Ordering::Acquire), 0, "given back");
+    assert_eq!(page.word(page.words() - 1).load(Ordering::Acquire), 0, "given back");
     assert_eq!(page.word(8).load(Ordering::Acquire), 42, "before what is given back");
     // Beyond the end it begins again.
-    assert_eq!(page.word(SharedMemory::WORDS).load(Ordering::Acquire), 41);
+    assert_eq!(page.word(page.words()).load(Ordering::Acquire), 41);
     assert_eq!(page.word(usize::MAX).load(Ordering::Acquire), 0);
     assert_eq!(child.end(), Termination::Exited(0));
 }

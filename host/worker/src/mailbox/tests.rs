@@ -63,9 +63,10 @@ fn nothing_is_laid_for_one_who_does_not_listen() {
 fn bytes_of_every_length_come_as_they_were_laid() {
     let (ours, theirs) = shared();
     listen(&ours);
-    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(MAILBOX_BYTES).collect();
+    let most = most_bytes(&ours);
+    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(most).collect();
     let mut space = Vec::new();
-    for length in (1..100).chain([4095, 4096, 4097, MAILBOX_BYTES]) {
+    for length in (1..100).chain([4095, 4096, 4097, most]) {
         assert_eq!(call(&theirs, &bytes[..length]), Laid::Seen, "{length}");
         assert!(take_call(&ours, &mut space) == Some(&bytes[..length]), "{length}");
         assert_eq!(take_call(&ours, &mut space), None, "a call is taken once");
@@ -73,7 +74,7 @@ fn bytes_of_every_length_come_as_they_were_laid() {
         assert!(await_answer(&theirs, &mut space) == Some(&bytes[bytes.len() - length..]), "{length}");
     }
     assert_eq!(call(&theirs, &[]), Laid::No);
-    assert_eq!(call(&theirs, &vec![0; MAILBOX_BYTES + 1]), Laid::No);
+    assert_eq!(call(&theirs, &vec![0; most + 1]), Laid::No);
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn what_is_long_is_laid_for_one_who_does_not_look_too() {
     assert_eq!(lay_answer(&ours, &long[1..]), None, "short ones go over the socket");
     let length = lay_answer(&ours, &long).unwrap();
     assert!(read_answer(&theirs, length, &mut space) == long);
-    assert_eq!(read_answer(&theirs, u32::MAX, &mut space).len(), MAILBOX_BYTES);
+    assert_eq!(read_answer(&theirs, u32::MAX, &mut space).len(), most_bytes(&theirs));
     rest(&theirs);
     assert!(read_answer(&ours, length, &mut space).iter().all(|byte| *byte == 0), "its memory was given back");
     // One that looks all the same is told to look at the socket.
@@ -117,9 +118,10 @@ fn what_is_long_is_laid_for_one_who_does_not_look_too() {
 fn a_hostile_length_is_clamped() {
     let (ours, theirs) = shared();
     let mut space = Vec::new();
-    for length in [1, 9, MAILBOX_BYTES as u64 + 1, 1 << 40, SOCKET, ASLEEP] {
+    let most = most_bytes(&ours) as u64;
+    for length in [1, 9, most + 1, 1 << 40, SOCKET, ASLEEP] {
         theirs.word(CALL).store(length, Ordering::SeqCst);
-        assert_eq!(take_call(&ours, &mut space).map(<[u8]>::len), usize::try_from(length.min(MAILBOX_BYTES as u64)).ok());
+        assert_eq!(take_call(&ours, &mut space).map(<[u8]>::len), usize::try_from(length.min(most)).ok());
         theirs.word(ANSWER).store(length, Ordering::SeqCst);
         assert!(!answer(&ours, b"over something that was there already"));
     }

@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use taskcell_sandbox::SharedMemory;
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{ChunkId, FromWorker, LayerReport, Outcome, OutcomeWriter, PROTOCOL_VERSION, Ready, Stream, TrapKind};
 use taskcell_worker::page;
@@ -209,11 +208,11 @@ pub(crate) const LIES: &[Lie] = &[
         Then::Answer(ANSWER)
     }),
     ("noise where a call lies, and all over the memory behind it", End::Harmless, |double, _| {
-        noise(double, 16..SharedMemory::WORDS);
+        noise(double, 16..double.page.words());
         Then::Answer(ANSWER)
     }),
     ("noise where its answers lie", End::Answered, |double, _| {
-        noise(double, 24..SharedMemory::WORDS);
+        noise(double, 24..double.page.words());
         Then::Answer(ANSWER)
     }),
     ("half a frame laid in shared memory", End::Harmless, |double, _| {
