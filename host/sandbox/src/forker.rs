@@ -7,6 +7,8 @@
 //!
 //! The kernel makes the worker the supervisor's own child, so it is waited for, killed and tied to it as any other.
 //!
+//! A job of one worker needs no forker, and in one of several the first worker gets ready while the forker does.
+//!
 //! Invariants: a worker is made once or not at all for one set of descriptors: if the forker is lost after it was asked, the caller hears of that
 //! and must begin anew. Whatever the forker can't do, it is no worse than without it: then a worker is executed.
 //!
@@ -39,9 +41,12 @@ const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// After so many forkers that were of no use, workers are executed.
 const MOST_FAILURES: u32 = 3;
 
-/// Starts workers, by a forker where that can be. Dropping it ends the forker, not the workers.
+/// Starts workers: the first by executing it, since a forker would take as long to start, the others by a forker where that can be. Dropping it ends the
+/// forker, not the workers.
 #[derive(Debug, Default)]
 pub struct Forker {
+    /// Whether there was a first worker.
+    began: bool,
     running: Option<Running>,
     failures: u32,
 }
@@ -54,8 +59,8 @@ struct Running {
 }
 
 impl Forker {
-    /// Starts the forker if there is none, so that it is ready when it is needed. Does not wait for that.
-    pub fn start(&mut self) {
+    /// Starts the forker if there is none, and does not wait for it: what is asked of it lies ready when it is.
+    fn start(&mut self) {
         if self.running.is_none() && self.failures < MOST_FAILURES {
             match Running::start() {
                 Ok(running) => self.running = Some(running),
@@ -76,6 +81,9 @@ impl Forker {
         }
         // In a process-id namespace of its own it could not be a child of the forker's parent.
         if options.role != Role::Worker || options.pid_namespace {
+            return spawn(options);
+        }
+        if !std::mem::replace(&mut self.began, true) {
             return spawn(options);
         }
         self.start();

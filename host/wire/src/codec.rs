@@ -154,7 +154,12 @@ impl FrameBuffer {
                 // Only when it is nearly full, and then by what arrived, not by what a length claims: a sender that announces much
                 // and sends little costs little.
                 let more = self.end.min(self.missing()).max(READ);
-                self.bytes.resize(self.end + more, 0);
+                if self.end == 0 {
+                    // Zeros that nobody writes to take no memory; most frames are short.
+                    self.bytes = vec![0; more];
+                } else {
+                    self.bytes.resize(self.end + more, 0);
+                }
             }
         }
         &mut self.bytes[self.end..]

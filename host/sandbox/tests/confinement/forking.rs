@@ -9,10 +9,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use taskcell_sandbox::{Child, Forker, Role, SpawnError, SpawnOptions, Strictness, Termination};
 
 use crate::Case;
-use crate::child::{options, until, wait};
+use crate::child::{forker, options, until, wait};
 
 pub(crate) const CASES: &[Case] = &[
     ("a_forker_keeps_nothing_of_its_workers", a_forker_keeps_nothing_of_its_workers),
+    ("a_single_worker_needs_no_forker", a_single_worker_needs_no_forker),
     ("a_forker_that_was_killed_is_replaced", a_forker_that_was_killed_is_replaced),
     ("a_stopped_forker_holds_nobody_up", a_stopped_forker_holds_nobody_up),
     ("workers_outlive_their_forker", workers_outlive_their_forker),
@@ -54,7 +55,7 @@ fn ends((socket, mut child): (UnixStream, Child)) {
 }
 
 fn a_forker_keeps_nothing_of_its_workers() {
-    let mut forker = Forker::default();
+    let mut forker = forker();
     let (pid, first) = new("taskcell-forker", || worker(&mut forker).unwrap());
     let open = || fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())).unwrap().count();
     let kept = open();
@@ -67,8 +68,18 @@ fn a_forker_keeps_nothing_of_its_workers() {
     workers.into_iter().chain([first, second]).for_each(ends);
 }
 
-fn a_forker_that_was_killed_is_replaced() {
+fn a_single_worker_needs_no_forker() {
+    let before = named("taskcell-forker");
     let mut forker = Forker::default();
+    let first = worker(&mut forker).unwrap();
+    assert_eq!(named("taskcell-forker"), before);
+    let (_, second) = new("taskcell-forker", || worker(&mut forker).unwrap());
+    ends(first);
+    ends(second);
+}
+
+fn a_forker_that_was_killed_is_replaced() {
+    let mut forker = forker();
     for _ in 0..3 {
         let (pid, before) = new("taskcell-forker", || worker(&mut forker).unwrap());
         kill_process(pid, Signal::KILL).unwrap();
@@ -82,7 +93,7 @@ fn a_forker_that_was_killed_is_replaced() {
 }
 
 fn a_stopped_forker_holds_nobody_up() {
-    let mut forker = Forker::default();
+    let mut forker = forker();
     let (pid, before) = new("taskcell-forker", || worker(&mut forker).unwrap());
     kill_process(pid, Signal::STOP).unwrap();
     let error = worker(&mut forker).unwrap_err();
@@ -93,7 +104,7 @@ fn a_stopped_forker_holds_nobody_up() {
 }
 
 fn workers_outlive_their_forker() {
-    let mut forker = Forker::default();
+    let mut forker = forker();
     let (pid, (socket, mut child)) = new("taskcell-forker", || worker(&mut forker).unwrap());
     forker.stop();
     assert!(!named("taskcell-forker").contains(&pid));
@@ -103,7 +114,7 @@ fn workers_outlive_their_forker() {
 }
 
 fn too_many_descriptors_are_refused_and_cost_nothing() {
-    let mut forker = Forker::default();
+    let mut forker = forker();
     let (pid, before) = new("taskcell-forker", || worker(&mut forker).unwrap());
     let many = (0..65).map(|_| fs::File::open("/dev/null").unwrap().into()).collect();
     let error = forker.spawn(SpawnOptions::new(Role::Worker, Strictness::Required, many)).unwrap_err();
