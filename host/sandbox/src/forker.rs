@@ -7,7 +7,8 @@
 //!
 //! The kernel makes the worker the supervisor's own child, so it is waited for, killed and tied to it as any other.
 //!
-//! A job of one worker needs no forker, and in one of several the first worker gets ready while the forker does.
+//! A job of one worker needs no forker. The road not taken: executing the first of several workers too, while the forker starts. Two workers are then
+//! ready no sooner, and 32 later, since a third process starts beside them.
 //!
 //! Invariants: a worker is made once or not at all for one set of descriptors: if the forker is lost after it was asked, the caller hears of that
 //! and must begin anew. Whatever the forker can't do, it is no worse than without it: then a worker is executed.
@@ -41,12 +42,11 @@ const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// After so many forkers that were of no use, workers are executed.
 const MOST_FAILURES: u32 = 3;
 
-/// Starts workers: the first by executing it, since a forker would take as long to start, the others by a forker where that can be. Dropping it ends the
-/// forker, not the workers.
+/// Starts workers, by a forker where that can be. Dropping it ends the forker, not the workers.
 #[derive(Debug, Default)]
 pub struct Forker {
-    /// Whether there was a first worker.
-    began: bool,
+    /// The next worker is executed: it may be the only one, and a forker takes as long to start.
+    executes_next: bool,
     running: Option<Running>,
     failures: u32,
 }
@@ -59,8 +59,20 @@ struct Running {
 }
 
 impl Forker {
-    /// Starts the forker if there is none, and does not wait for it: what is asked of it lies ready when it is.
-    fn start(&mut self) {
+    /// For a job that may have one worker only: the first is executed, and the forker starts with the second.
+    #[must_use]
+    pub fn after_the_first() -> Self {
+        Self { executes_next: true, ..Self::default() }
+    }
+
+    /// Starts the forker if there is none, unless the next worker is executed. Does not wait for it: what is asked of it lies ready when it is.
+    pub fn start(&mut self) {
+        if !self.executes_next {
+            self.start_now();
+        }
+    }
+
+    fn start_now(&mut self) {
         if self.running.is_none() && self.failures < MOST_FAILURES {
             match Running::start() {
                 Ok(running) => self.running = Some(running),
@@ -83,10 +95,10 @@ impl Forker {
         if options.role != Role::Worker || options.pid_namespace {
             return spawn(options);
         }
-        if !std::mem::replace(&mut self.began, true) {
+        if std::mem::take(&mut self.executes_next) {
             return spawn(options);
         }
-        self.start();
+        self.start_now();
         let Some(running) = &self.running else { return spawn(options) };
         match running.ask(&options) {
             Asked::Made(made) => {

@@ -119,6 +119,8 @@ pub(crate) fn next_job() -> JobId {
 impl Dispatcher {
     /// One without workers yet.
     pub(crate) fn new(options: DispatcherOptions, wake: &OwnedFd) -> Result<Self, Error> {
+        let mut forker = if options.pool.workers > 1 { Forker::default() } else { Forker::after_the_first() };
+        forker.start();
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, wake, EventData::new_u64(WAKE), EventFlags::IN)?;
         let interfaces = options
@@ -149,7 +151,7 @@ impl Dispatcher {
             input: options.input,
             unread: Vec::new(),
             effects: Vec::new(),
-            forker: Forker::default(),
+            forker,
             links: BTreeMap::new(),
             sinks: BTreeMap::new(),
             epoll,

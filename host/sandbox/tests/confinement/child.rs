@@ -15,21 +15,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Whether workers are forked.
 pub(crate) static FORKED: AtomicBool = AtomicBool::new(false);
 
-/// One that has started its first worker, so that it forks the others.
-pub(crate) fn forker() -> Forker {
-    let mut forker = Forker::default();
-    let (_socket, theirs) = UnixStream::pair().unwrap();
-    drop(forker.spawn(options(Role::Worker, theirs.into(), nothing())).unwrap());
-    forker
-}
-
 /// Starts a child in the way of this run.
 pub(crate) fn spawn(options: SpawnOptions) -> Result<Child, SpawnError> {
     static FORKER: Mutex<Option<Forker>> = Mutex::new(None);
     if !FORKED.load(Ordering::Relaxed) {
         return taskcell_sandbox::spawn(options);
     }
-    FORKER.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(forker).spawn(options)
+    FORKER.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().spawn(options)
 }
 
 pub(crate) struct Puppet {

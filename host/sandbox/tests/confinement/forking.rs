@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use taskcell_sandbox::{Child, Forker, Role, SpawnError, SpawnOptions, Strictness, Termination};
 
 use crate::Case;
-use crate::child::{forker, options, until, wait};
+use crate::child::{options, until, wait};
 
 pub(crate) const CASES: &[Case] = &[
     ("a_forker_keeps_nothing_of_its_workers", a_forker_keeps_nothing_of_its_workers),
@@ -55,7 +55,7 @@ fn ends((socket, mut child): (UnixStream, Child)) {
 }
 
 fn a_forker_keeps_nothing_of_its_workers() {
-    let mut forker = forker();
+    let mut forker = Forker::default();
     let (pid, first) = new("taskcell-forker", || worker(&mut forker).unwrap());
     let open = || fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())).unwrap().count();
     let (_, second) = new("taskcell-worker", || worker(&mut forker).unwrap());
@@ -67,7 +67,8 @@ fn a_forker_keeps_nothing_of_its_workers() {
 
 fn a_single_worker_needs_no_forker() {
     let before = named("taskcell-forker");
-    let mut forker = Forker::default();
+    let mut forker = Forker::after_the_first();
+    forker.start();
     let first = worker(&mut forker).unwrap();
     assert_eq!(named("taskcell-forker"), before);
     let (_, second) = new("taskcell-forker", || worker(&mut forker).unwrap());
@@ -76,7 +77,7 @@ fn a_single_worker_needs_no_forker() {
 }
 
 fn a_forker_that_was_killed_is_replaced() {
-    let mut forker = forker();
+    let mut forker = Forker::default();
     for _ in 0..3 {
         let (pid, before) = new("taskcell-forker", || worker(&mut forker).unwrap());
         kill_process(pid, Signal::KILL).unwrap();
@@ -90,7 +91,7 @@ fn a_forker_that_was_killed_is_replaced() {
 }
 
 fn a_stopped_forker_holds_nobody_up() {
-    let mut forker = forker();
+    let mut forker = Forker::default();
     let (pid, before) = new("taskcell-forker", || worker(&mut forker).unwrap());
     kill_process(pid, Signal::STOP).unwrap();
     let error = worker(&mut forker).unwrap_err();
@@ -101,7 +102,7 @@ fn a_stopped_forker_holds_nobody_up() {
 }
 
 fn workers_outlive_their_forker() {
-    let mut forker = forker();
+    let mut forker = Forker::default();
     let (pid, (socket, mut child)) = new("taskcell-forker", || worker(&mut forker).unwrap());
     forker.stop();
     assert!(!named("taskcell-forker").contains(&pid));
@@ -111,7 +112,7 @@ fn workers_outlive_their_forker() {
 }
 
 fn too_many_descriptors_are_refused_and_cost_nothing() {
-    let mut forker = forker();
+    let mut forker = Forker::default();
     let (pid, before) = new("taskcell-forker", || worker(&mut forker).unwrap());
     let many = (0..65).map(|_| fs::File::open("/dev/null").unwrap().into()).collect();
     let error = forker.spawn(SpawnOptions::new(Role::Worker, Strictness::Required, many)).unwrap_err();
