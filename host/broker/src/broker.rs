@@ -76,7 +76,7 @@ pub struct Work<'a> {
     pub count: u32,
     /// Their inputs, as [`ItemWriter`](taskcell_wire::ItemWriter) writes them.
     pub items: std::borrow::Cow<'a, [u8]>,
-    /// Whether the worker has to claim each of them but the first, because they may be taken back ([`Effect::TakeBack`](crate::Effect::TakeBack)).
+    /// Whether the worker has to claim each of them but the first, because they may be taken back ([`Effect::TakeBack`]).
     pub lent: bool,
 }
 

@@ -45,7 +45,7 @@ const MOST_FAILURES: u32 = 3;
 /// Starts workers, by a forker where that can be. Dropping it ends the forker, not the workers.
 #[derive(Debug, Default)]
 pub struct Forker {
-    /// The next worker is executed: it may be the only one, and a forker takes as long to start.
+    /// The next worker is executed: it may be the only one, and a forker takes as long to start; or the last forker was lost.
     executes_next: bool,
     running: Option<Running>,
     failures: u32,
@@ -111,6 +111,8 @@ impl Forker {
             }
             Asked::Silent => {
                 self.give_up();
+                // A worker can say why it can't start where a forker can't.
+                self.executes_next = true;
                 Err(SpawnError::ForkerLost)
             }
         }

@@ -151,7 +151,7 @@ impl Broker {
         self.settle();
     }
 
-    /// What [`Effect::TakeBack`](crate::Effect::TakeBack) asked for: a worker has begun with the first `begun` tasks of a chunk and can begin with
+    /// What [`Effect::TakeBack`] asked for: a worker has begun with the first `begun` tasks of a chunk and can begin with
     /// no more of it.
     pub fn taken_back(&mut self, now: Now, worker: WorkerId, chunk: ChunkId, begun: u32) {
         self.at(now);

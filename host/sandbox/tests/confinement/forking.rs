@@ -97,7 +97,11 @@ fn a_stopped_forker_holds_nobody_up() {
     let error = worker(&mut forker).unwrap_err();
     assert!(matches!(error, SpawnError::ForkerLost), "{error}");
     assert!(!named("taskcell-forker").contains(&pid), "it was killed");
+    let others = named("taskcell-forker");
     ends(worker(&mut forker).unwrap());
+    assert_eq!(named("taskcell-forker"), others, "the next one is executed");
+    let (_, again) = new("taskcell-forker", || worker(&mut forker).unwrap());
+    ends(again);
     ends(before);
 }
 
