@@ -2,22 +2,28 @@
 //!
 //! The failure that this prevents: each message of a MiB that the broker keeps is given memory by the kernel page by page, and gives it back when it is
 //! taken out; that costs more than copying it. A few buffers wait here for the next one instead, for as long as the dispatcher lives.
+//!
+//! A message gets a buffer of its own length or a little more, and no other: the broker counts a message's bytes against its limits, and nobody would count
+//! the rest of a long buffer that a short message keeps.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use taskcell_wire::call::SharedBytes;
 
 /// How many wait.
 const WAITING: usize = 4;
-/// The largest that waits, in bytes.
-const LARGEST: usize = 4 << 20;
+/// A message may have a buffer that is longer by this part of it: 1/8.
+const SLACK: usize = 8;
+/// Buffers are whole words, which is how shared memory is read.
+const WORD: usize = size_of::<u64>();
 
 /// Buffers that wait to be used.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers(Arc<Waiting>);
 
 #[derive(Debug, Default)]
-struct Waiting(Mutex<Vec<Vec<u8>>>);
+struct Waiting(Mutex<VecDeque<Vec<u8>>>);
 
 /// A buffer that comes back when nobody has its bytes any more.
 struct Lent {
@@ -27,15 +33,19 @@ struct Lent {
 }
 
 impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Vec<u8>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Buffers {
-    /// One with any bytes in it, or an empty one.
-    pub(crate) fn take(&self) -> Vec<u8> {
-        self.0.lock().pop().unwrap_or_default()
+    /// One for a message of `length` bytes, with any bytes in it.
+    pub(crate) fn take(&self, length: usize) -> Vec<u8> {
+        let whole = length.next_multiple_of(WORD);
+        let fits = whole..=whole.saturating_add(length / SLACK);
+        let mut waiting = self.0.lock();
+        let found = waiting.iter().position(|bytes| fits.contains(&bytes.len()));
+        found.and_then(|at| waiting.remove(at)).unwrap_or_else(|| vec![0; whole])
     }
 
     /// The first `length` bytes of a buffer that was taken, for keeping.
@@ -53,9 +63,9 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let mut waiting = self.home.lock();
-        if waiting.len() < WAITING && self.bytes.len() <= LARGEST {
-            waiting.push(std::mem::take(&mut self.bytes));
-        }
+        // The oldest gives way: the next message is most likely as long as this one.
+        waiting.truncate(WAITING - 1);
+        waiting.push_front(std::mem::take(&mut self.bytes));
     }
 }
 
@@ -66,23 +76,42 @@ mod tests {
     #[test]
     fn a_buffer_comes_back_when_its_last_part_is_gone() {
         let buffers = Buffers::default();
-        assert!(buffers.take().is_empty());
-        let kept = buffers.keep(vec![1, 2, 3, 4], 3);
+        let mut bytes = buffers.take(24);
+        assert_eq!(bytes, [0; 24]);
+        bytes.fill(7);
+        let kept = buffers.keep(bytes, 23);
         let part = kept.slice(1..);
         drop(kept);
-        assert!(buffers.take().is_empty(), "a part of it is in use");
-        assert_eq!(*part, [2, 3]);
+        assert_eq!(buffers.take(24), [0; 24], "a part of the other is in use");
+        assert_eq!(*part, [7; 22]);
         drop(part);
-        assert_eq!(buffers.take(), [1, 2, 3, 4]);
+        assert_eq!(buffers.take(24), [7; 24]);
     }
 
     #[test]
-    fn few_wait_and_none_that_is_huge() {
+    fn a_message_keeps_no_memory_that_is_not_counted() {
         let buffers = Buffers::default();
-        let kept: Vec<SharedBytes> = (0..10).map(|_| buffers.keep(vec![0; 10], 10)).collect();
-        drop(kept);
-        drop(buffers.keep(vec![0; LARGEST + 1], 1));
-        let waiting = std::iter::repeat_with(|| buffers.take()).take_while(|bytes| !bytes.is_empty());
-        assert_eq!(waiting.count(), WAITING);
+        for (long, short, again) in
+            [(1 << 20, 16 << 10, false), (1 << 20, (1 << 20) - 100, true), (1 << 20, 1_000_000, true), (1000, 1010, false)]
+        {
+            let mut bytes = buffers.take(long);
+            bytes.fill(7);
+            drop(buffers.keep(bytes, long));
+            let next = buffers.take(short);
+            assert_eq!(next.first() == Some(&7), again, "{long} then {short}");
+            assert!(next.len() >= short && next.capacity() <= short + short / SLACK + WORD, "{short}: {}", next.capacity());
+        }
+    }
+
+    #[test]
+    fn the_latest_few_wait() {
+        let buffers = Buffers::default();
+        for number in 1..=10u8 {
+            let mut bytes = buffers.take(1000 * usize::from(number));
+            bytes.fill(number);
+            drop(buffers.keep(bytes, 8));
+        }
+        let waiting: Vec<u8> = buffers.0.lock().iter().filter_map(|bytes| bytes.first().copied()).collect();
+        assert_eq!(waiting, [10, 9, 8, 7]);
     }
 }

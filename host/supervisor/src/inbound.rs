@@ -22,7 +22,7 @@ pub(crate) fn laid(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link) -
     let Some(length) = mailbox::take_call(&link.memory) else { return Ok(()) };
     if length >= mailbox::LONG_BYTES {
         // The broker may keep it as it is.
-        let mut buffer = dispatcher.buffers.take();
+        let mut buffer = dispatcher.buffers.take(length);
         let length = mailbox::read_call(&link.memory, length, &mut buffer).len();
         let frames = dispatcher.buffers.keep(buffer, length);
         return every(dispatcher, id, link, &frames, Some(&frames));
