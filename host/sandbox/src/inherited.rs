@@ -61,6 +61,11 @@ pub fn take_inherited(count: usize) -> Result<Vec<OwnedFd>, InheritError> {
     if Role::of_this_process().is_none() {
         return Err(InheritError::NotSpawned);
     }
+    take(count)
+}
+
+/// [`take_inherited`], for a part that is no role.
+pub(crate) fn take(count: usize) -> Result<Vec<OwnedFd>, InheritError> {
     if count > MAX {
         return Err(InheritError::TooMany(count));
     }

@@ -103,6 +103,9 @@ pub enum SpawnError {
     /// The child could not execute the program.
     #[error("execute the running program as a worker: {0}")]
     Execute(io::Error),
+    /// A forked worker ended in its first steps, before it could say which.
+    #[error("see a worker process through its first steps: it ended; was it killed?")]
+    Ended,
     /// The process that forks workers was lost while it made one, which may exist. Its descriptors must not be used for another one.
     #[error("get a worker process from the one that forks them: it is gone, or does not answer")]
     ForkerLost,
@@ -259,5 +262,6 @@ pub(crate) fn failure(step: Step, error: io::Error) -> SpawnError {
         Step::ParentDeathSignal => SpawnError::ParentDeathSignal(error),
         Step::ParentCheck => SpawnError::SupervisorGone,
         Step::Execute => SpawnError::Execute(error),
+        Step::Tell => SpawnError::Ended,
     }
 }

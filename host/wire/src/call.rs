@@ -35,8 +35,7 @@ pub mod shared_map;
 pub mod sync;
 pub mod value;
 
-pub use self::bytes::Bytes;
-pub use ::bytes::Bytes as SharedBytes;
+pub use self::bytes::{Bytes, SharedBytes};
 pub use batch::{BATCH_ITEMS, Batch};
 pub use create::{BarrierOptions, LockOptions, PipeOptions, QueueOptions, SemaphoreKind, SemaphoreOptions};
 pub use error::CallError;

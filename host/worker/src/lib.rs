@@ -27,6 +27,7 @@ pub mod run_loop;
 mod short_results;
 pub mod stop;
 pub mod watch;
+mod words;
 
 use taskcell_sandbox::Role;
 

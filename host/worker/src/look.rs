@@ -12,18 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use taskcell_sandbox::SharedMemory;
 
 use crate::stop::now;
+use crate::words::{ANSWERED, SENT, SUPERVISOR_CPU, WORKER_CPU};
 
 /// How long a look lasts, in nanoseconds: what it takes a process to wake up where processors are virtual and asleep.
 pub const LOOK_NS: u64 = 50_000;
 /// Looks in vain double the number of occasions that are let pass, up to 2 to the power of this.
 const MOST_DOUBLINGS: u32 = 6;
-
-/// Words of the worker's, in its line of `page.rs`: how often it has answered, and the processor on which it did, plus one.
-const ANSWERED: usize = 2;
-const WORKER_CPU: usize = 3;
-/// Words of the supervisor's, in its line: how often it has sent, and from where.
-const SENT: usize = 9;
-const SUPERVISOR_CPU: usize = 10;
 
 /// Which occasions to look are taken.
 #[derive(Debug, Default)]

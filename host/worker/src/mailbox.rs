@@ -26,26 +26,14 @@ pub use area::Writer;
 
 use crate::look::cpu;
 use crate::stop::now;
+use crate::words::{ANSWER, CALL, CALL_BYTES, CALLER_CPU, LISTENING, LONG, answer_bytes};
 
 /// From this length on a message is laid here whether somebody looks or not: copying it is what costs most.
 pub const LONG_BYTES: usize = 16 * 1024;
-/// How long either side looks before it sleeps, in nanoseconds: about what a wake-up costs, so at worst it costs twice.
-pub const LOOK_NS: u64 = 20_000;
+/// How long a caller looks for its answer before it sleeps, in nanoseconds: about what a wake-up costs, so at worst it costs twice.
+const LOOK_NS: u64 = 20_000;
 
-/// Eight words are a cache line; the first two lines are `page.rs`'s.
-/// The length of the call that lies here; 0: none.
-const CALL: usize = 16;
-/// Where the caller ran, plus one.
-const CALLER_CPU: usize = 17;
-/// Whether a long message lay here since memory was last given back.
-const LONG: usize = 18;
-/// Where the supervisor listens, plus one; 0: it does not.
-const LISTENING: usize = 24;
-/// The answer's state, see [`OPEN`] and the others, or its length.
-const ANSWER: usize = 32;
-const CALL_BYTES: usize = 512;
-
-/// The caller looks here for its answer.
+/// States of [`ANSWER`] that are no length. The caller looks here for its answer.
 const OPEN: u64 = 0;
 /// The supervisor will send it over the socket.
 const SOCKET: u64 = u64::MAX;
@@ -67,11 +55,6 @@ pub enum Laid {
 #[must_use]
 pub fn most_bytes(memory: &SharedMemory) -> usize {
     (answer_bytes(memory) - CALL_BYTES) * size_of::<u64>()
-}
-
-/// Where answers begin, and calls end.
-fn answer_bytes(memory: &SharedMemory) -> usize {
-    memory.words() / 2
 }
 
 /// The worker's side: lays frames of `length` bytes for the supervisor, if that can be. `write` writes them, and says whether it did.

@@ -11,14 +11,7 @@ use std::sync::atomic::Ordering;
 use taskcell_sandbox::SharedMemory;
 use taskcell_wire::{ChunkId, limits};
 
-/// Written by the worker: the running task.
-const RUNNING: usize = 0;
-/// Written by the worker: grows while a task runs and the process does.
-const BEAT: usize = 1;
-/// Written by the supervisor: the chunk to stop. Eight words on, so that the sides do not share a cache line.
-const STOP: usize = 8;
-/// Written by both: the chunk that is lent to the worker, and how many tasks of it were claimed, or [`CLOSED`].
-const LENT: usize = 40;
+use crate::words::{BEAT, LENT, RUNNING, STOP};
 
 /// Bits for the place in the chunk; a chunk has at most 4096 tasks.
 const PLACE_BITS: u32 = 13;

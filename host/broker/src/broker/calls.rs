@@ -8,7 +8,7 @@
 //! time, a request to stop or the search for deadlocks ([`Broker::give_up`]), or nobody because its attempt is over
 //! ([`Broker::withdraw`]).
 
-use taskcell_wire::call::{Call, CallError, CallId, Holder, Identity, ObjectId, Reply, TaskId};
+use taskcell_wire::call::{Call, CallError, CallId, Holder, Identity, ObjectId, Reply, SharedBytes, TaskId};
 use taskcell_wire::{JobId, WorkerId};
 
 use super::due::Due;
@@ -163,7 +163,7 @@ impl Broker {
 
     /// Bytes of the standard input for the call of [`Effect::ReadInput`]; none at its end. False if that call does not wait any more: then
     /// they are the next one's.
-    pub fn input(&mut self, now: Now, worker: WorkerId, call: CallId, bytes: taskcell_wire::call::SharedBytes) -> bool {
+    pub fn input(&mut self, now: Now, worker: WorkerId, call: CallId, bytes: SharedBytes) -> bool {
         self.at(now);
         let parked = self.workers.get(&worker).and_then(|state| state.running.as_ref()).and_then(|running| running.parked);
         let waits =

@@ -81,8 +81,8 @@ impl Made {
     }
 }
 
-const STEPS: [Step; 6] =
-    [Step::Session, Step::Descriptors, Step::Limits, Step::ParentDeathSignal, Step::ParentCheck, Step::Execute];
+const STEPS: [Step; 7] =
+    [Step::Session, Step::Descriptors, Step::Limits, Step::ParentDeathSignal, Step::ParentCheck, Step::Execute, Step::Tell];
 
 /// A step in a message; 0 is none.
 const fn number(step: Step) -> u32 {
@@ -93,6 +93,7 @@ const fn number(step: Step) -> u32 {
         Step::ParentDeathSignal => 4,
         Step::ParentCheck => 5,
         Step::Execute => 6,
+        Step::Tell => 7,
     }
 }
 

@@ -13,8 +13,9 @@ use rustix::process::{Pid, getppid};
 use super::WORDS;
 use super::message::{self, Made, Order};
 use crate::clone;
-use crate::inherited::{self, FIRST};
+use crate::inherited;
 use crate::policy::Role;
+use crate::spawn::Words;
 use crate::spawn::child::{Bounds, Places, Step, settle};
 
 static FORKED: AtomicBool = AtomicBool::new(false);
@@ -34,9 +35,10 @@ pub fn fork_on_request() -> bool {
     if !(arguments.next().is_some_and(|word| word == WORDS.1) && arguments.next().is_none()) {
         return false;
     }
-    // SAFETY: a supervisor put it there for this process to own; one who typed the word himself gets errors from whatever it is. In a copy, other
-    // descriptors have its number, so it is never closed.
-    let socket = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(FIRST) });
+    // One who typed the word himself gave none, or none of the kind.
+    let Some(socket) = inherited::take(1).ok().and_then(|taken| taken.into_iter().next()) else { return true };
+    // In a copy, other descriptors have its number, so it is never closed.
+    let socket = ManuallyDrop::new(socket);
     if let Ok(name) = std::ffi::CString::new(WORDS.0) {
         let _ = rustix::thread::set_name(&name);
     }
@@ -94,7 +96,7 @@ fn fork(order: &Order, handed: Vec<OwnedFd>, parent: Option<Pid>, arguments: Opt
             let mut told = [0; Made::BYTES];
             let read = (&reader).read_exact(&mut told);
             let told = read.ok().and_then(|()| Made::from_bytes(&told));
-            let made = told.unwrap_or(Made::Failed(pid, Step::Session, libc::EIO));
+            let made = told.unwrap_or(Made::Failed(pid, Step::Tell, libc::EPIPE));
             Fork::Original(made, Some(pidfd))
         }
     }
@@ -147,7 +149,7 @@ impl ArgumentsInMemory {
         let (_, fields) = stat.rsplit_once(')')?;
         let mut fields = fields.split_ascii_whitespace().skip(45).map(|field| field.parse::<usize>().ok());
         let (start, end) = (fields.next()??, fields.next()??);
-        let words = [WORDS.0, WORDS.1].map(|word| [word.as_bytes(), b"\0"].concat()).concat();
+        let words = in_memory(WORDS);
         let found = Self { start, length: end.checked_sub(start)? };
         (start != 0 && found.length == words.len() && found.bytes() == words).then_some(found)
     }
@@ -160,7 +162,7 @@ impl ArgumentsInMemory {
 
     /// Only for those who list processes.
     fn become_a_workers(&self) {
-        let words = [Role::Worker.process_name(), Role::Worker.argv()].map(|word| [word.as_bytes(), b"\0"].concat()).concat();
+        let words = in_memory((Role::Worker.process_name(), Role::Worker.argv()));
         if words.len() != self.length {
             return;
         }
@@ -169,6 +171,11 @@ impl ArgumentsInMemory {
         // arguments when it is asked for them.
         unsafe { std::ptr::copy_nonoverlapping(words.as_ptr(), place, words.len()) };
     }
+}
+
+/// Arguments as they lie there.
+fn in_memory((name, word): Words) -> Vec<u8> {
+    format!("{name}\0{word}\0").into_bytes()
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub(crate) enum Step {
     ParentDeathSignal,
     ParentCheck,
     Execute,
+    /// Of a forked child only: to say that it has done all others.
+    Tell,
 }
 
 /// The exit code when a step failed; the supervisor looks at the plan instead.

@@ -3,7 +3,7 @@
 //! The failure that this prevents: 16 MiB that are copied at each step of their way. What arrives is a slice of its frame. What the broker keeps is
 //! copied once, or is a part of the frame that it came in if it is most of it, and is then shared by all who are sent it.
 
-use bytes::Bytes as SharedBytes;
+pub use bytes::Bytes as SharedBytes;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

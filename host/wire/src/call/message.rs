@@ -6,7 +6,7 @@ use super::{
     BarrierCall, BarrierOptions, BarrierReply, Batch, Bytes, CallId, ConditionCall, EventCall, EventReply, FutureCall, HandleId,
     Interest, Invocation, LockCall, LockOptions, LockReply, MapCall, MapReply, MapRights, MappingCall, PipeCall, PipeOptions,
     PipeReply, PoolCall, PoolReply, PoolSettings, ProcessCall, ProcessOptions, ProcessReply, QueueCall, QueueOptions, QueueReply,
-    QueueRights, SemaphoreCall, SemaphoreOptions, SemaphoreReply, TaskId, Timeout,
+    QueueRights, SemaphoreCall, SemaphoreOptions, SemaphoreReply, SharedBytes, TaskId, Timeout,
 };
 
 /// Something new. The answer is [`Reply::Handle`], but for pipes ([`Reply::Ends`]) and processes ([`Reply::Started`]).
@@ -93,7 +93,7 @@ pub enum Call<'a> {
 
 impl Call<'_> {
     /// A long message that it brings becomes a part of `frame`, in which the call came, see [`Bytes::share`].
-    pub fn share(&mut self, frame: &bytes::Bytes) {
+    pub fn share(&mut self, frame: &SharedBytes) {
         if let Self::Queue(_, QueueCall::Put { message, .. }) | Self::Pipe(_, PipeCall::Send { message, .. }) = self {
             message.share(frame);
         } else if let Self::Map(_, MapCall::Set { value, .. }) = self {

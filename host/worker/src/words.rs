@@ -1,0 +1,68 @@
+//! Which word of the shared memory is whose, and where messages lie in it.
+//!
+//! In one place because three modules use it: an index that two of them took for theirs would make a counter of one a flag of the other. Eight words
+//! are a cache line; words that different sides write to stand in different lines, but for [`LENT`] and [`ANSWER`], which both sides write to.
+
+use taskcell_sandbox::SharedMemory;
+
+/// By the worker: the running task (`page.rs`).
+pub(crate) const RUNNING: usize = 0;
+/// By the worker: grows while a task runs and the process does.
+pub(crate) const BEAT: usize = 1;
+/// By the worker: how often it has answered (`look.rs`).
+pub(crate) const ANSWERED: usize = 2;
+/// By the worker: the processor on which it did, plus one.
+pub(crate) const WORKER_CPU: usize = 3;
+
+/// By the supervisor: the chunk to stop (`page.rs`).
+pub(crate) const STOP: usize = 8;
+/// By the supervisor: how often it has sent (`look.rs`).
+pub(crate) const SENT: usize = 9;
+/// By the supervisor: the processor on which it did, plus one.
+pub(crate) const SUPERVISOR_CPU: usize = 10;
+
+/// By the worker: the length of the call that lies here; 0: none (`mailbox.rs`). The supervisor takes it by setting it to 0.
+pub(crate) const CALL: usize = 16;
+/// By the worker: where the caller ran, plus one.
+pub(crate) const CALLER_CPU: usize = 17;
+/// By the worker: whether a long message lay here since memory was last given back.
+pub(crate) const LONG: usize = 18;
+
+/// By the supervisor: where it listens, plus one; 0: it does not.
+pub(crate) const LISTENING: usize = 24;
+
+/// By both: the answer's state or its length.
+pub(crate) const ANSWER: usize = 32;
+
+/// By both: the chunk that is lent to the worker, and how many tasks of it were claimed (`page.rs`).
+pub(crate) const LENT: usize = 40;
+
+/// Where a call's bytes begin.
+pub(crate) const CALL_BYTES: usize = 512;
+
+/// Where an answer's bytes begin, and a call's end.
+pub(crate) fn answer_bytes(memory: &SharedMemory) -> usize {
+    memory.words() / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each side's words, and those that both write to.
+    const WORKER: [usize; 7] = [RUNNING, BEAT, ANSWERED, WORKER_CPU, CALL, CALLER_CPU, LONG];
+    const SUPERVISOR: [usize; 4] = [STOP, SENT, SUPERVISOR_CPU, LISTENING];
+    const BOTH: [usize; 2] = [ANSWER, LENT];
+
+    #[test]
+    fn no_word_has_two_meanings_and_no_line_two_writers() {
+        let all = [&WORKER[..], &SUPERVISOR, &BOTH].concat();
+        for (at, word) in all.iter().enumerate() {
+            assert!(*word < CALL_BYTES && !all[..at].contains(word), "word {word}");
+        }
+        let line = |words: &[usize]| words.iter().map(|word| word / 8).collect::<Vec<_>>();
+        let (worker, supervisor, both) = (line(&WORKER), line(&SUPERVISOR), line(&BOTH));
+        assert!(supervisor.iter().all(|line| !worker.contains(line)));
+        assert!(both.iter().all(|line| !worker.contains(line) && !supervisor.contains(line)));
+    }
+}
