@@ -36,6 +36,7 @@ mod feed;
 mod guest_pool;
 mod handles;
 mod invocation;
+mod loans;
 mod map;
 mod mapping;
 mod objects;
@@ -120,6 +121,8 @@ pub struct Census {
     pub bytes: u64,
     /// Workers that pools may have.
     pub places: u32,
+    /// What is lent to tasks: room or messages.
+    pub loans: usize,
 }
 
 /// Numbers that are used once.
@@ -189,6 +192,9 @@ pub struct Broker {
     /// Numbers of tasks by job and place.
     places: BTreeMap<(JobId, u64), TaskId>,
     objects: BTreeMap<ObjectId, Object>,
+    borrowers: loans::Borrowers,
+    /// Bytes for which room is lent.
+    promised: u64,
     /// Calls that wait, in the order in which they began to.
     calls: BTreeMap<CallId, Parked>,
     waiting: Waiting,
@@ -229,6 +235,8 @@ impl Broker {
             tasks: BTreeMap::new(),
             places: BTreeMap::new(),
             objects: BTreeMap::new(),
+            borrowers: BTreeMap::new(),
+            promised: 0,
             calls: BTreeMap::new(),
             waiting: Waiting::default(),
             waiting_tick: None,
@@ -265,6 +273,7 @@ impl Broker {
             workers: self.workers.len(),
             bytes: self.bytes,
             places: self.reserved.saturating_add(self.lent),
+            loans: self.borrowers.values().map(Vec::len).sum(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the broker wants done.
 
-use taskcell_wire::call::{CallError, CallId, Level, Reply, TaskId};
+use taskcell_wire::call::{CallError, CallId, Level, Loan, Reply, TaskId};
 use taskcell_wire::{ChunkId, JobId, WorkerId};
 
 use crate::broker::PoolId;
@@ -96,6 +96,11 @@ pub enum Effect {
     PoolFailed(PoolId, String),
     /// Answer a call; the number is the worker's own.
     Reply(WorkerId, CallId, Result<Reply<'static>, CallError>),
+    /// Answer a call, and lend something for the next ones.
+    Lend(WorkerId, CallId, Reply<'static>, Loan<'static>),
+    /// See to it that the worker uses nothing any more that it was lent, tell what it did with it until then ([`Broker::posted`](crate::Broker::posted),
+    /// [`Broker::taken`](crate::Broker::taken)), and that this is all ([`Broker::recovered`](crate::Broker::recovered)).
+    Recover(WorkerId),
     /// Read so many bytes of standard input, at most, and hand them to [`Broker::input`](crate::Broker::input).
     ReadInput(WorkerId, CallId, u32),
     /// Calls wait for each other and go on doing so: who for what, for people. Names are guests' words.

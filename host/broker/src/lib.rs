@@ -13,6 +13,7 @@ pub mod broker;
 pub mod chunk;
 pub mod effect;
 pub mod estimate;
+pub mod loan;
 pub mod object;
 pub mod options;
 pub mod order;

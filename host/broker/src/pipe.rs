@@ -24,6 +24,7 @@ use crate::quotas::{ITEM_BYTES, Quotas};
 use crate::time::Now;
 use crate::waiters::{Waiters, earlier};
 
+mod loan;
 #[cfg(test)]
 mod tests;
 
@@ -38,7 +39,13 @@ struct Side {
     /// `None`: on its way.
     owner: Option<Holder>,
     inbox: VecDeque<SharedBytes>,
+    /// Messages that are lent to the owner, in order; all are older than those in `inbox`.
+    lent: VecDeque<SharedBytes>,
+    /// Of both.
     inbox_bytes: u64,
+    /// Room that is lent to the one who sends to here, in messages and in bytes.
+    promised: usize,
+    promised_bytes: u64,
     senders: Waiters<SharedBytes>,
     parked_bytes: u64,
     receivers: Waiters<()>,
@@ -46,6 +53,11 @@ struct Side {
 }
 
 impl Side {
+    /// Messages that are on their way to here, and those that room was lent for.
+    fn messages(&self) -> usize {
+        self.inbox.len().saturating_add(self.lent.len()).saturating_add(self.promised)
+    }
+
     /// Takes out all calls that wait, and tells which.
     fn take_calls(&mut self) -> Vec<CallId> {
         self.parked_bytes = 0;
@@ -279,7 +291,8 @@ impl Pipe {
     /// The same, with what a message takes beside its body.
     #[must_use]
     pub fn footprint(&self) -> u64 {
-        let items: usize = [&self.first, &self.second].iter().map(|side| side.inbox.len() + side.senders.len()).sum();
+        let items: usize =
+            [&self.first, &self.second].iter().map(|side| side.inbox.len() + side.lent.len() + side.senders.len()).sum();
         self.bytes().saturating_add((items as u64).saturating_mul(ITEM_BYTES))
     }
 
@@ -299,8 +312,8 @@ impl Pipe {
 
     fn has_room(&self, to: End, bytes: u64) -> bool {
         let side = self.side(to);
-        let fits = side.inbox_bytes.saturating_add(bytes) <= self.quotas.pipe_bytes;
-        side.inbox.is_empty() || (fits && side.inbox.len() < self.quotas.pipe_items)
+        let fits = side.inbox_bytes.saturating_add(side.promised_bytes).saturating_add(bytes) <= self.quotas.pipe_bytes;
+        side.messages() == 0 || (fits && side.messages() < self.quotas.pipe_items)
     }
 
     /// Closes an end; calls of its owner that wait are answered with `why`.
@@ -309,6 +322,7 @@ impl Pipe {
         side.is_closed = true;
         side.owner = None;
         side.inbox.clear();
+        side.lent.clear();
         side.inbox_bytes = 0;
         let calls = side.take_calls();
         calls.into_iter().for_each(|call| answer(out, call, Err(why.clone())));

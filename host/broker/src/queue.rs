@@ -35,11 +35,13 @@ use crate::time::Now;
 use crate::waiters::{Waiter, Waiters, earlier};
 
 mod lease;
+mod loan;
 mod put;
 #[cfg(test)]
 mod tests;
 
 use lease::{Aside, Lease};
+pub use loan::Conflicts;
 use put::Parcel;
 
 /// What the queue answers.
@@ -75,6 +77,8 @@ pub struct Queue {
     returned: BTreeMap<u64, Message>,
     /// Messages that were never taken, in order.
     fresh: VecDeque<Message>,
+    /// Messages that are lent to the one who gets, in order; all are older than those in `fresh`.
+    lent: VecDeque<Message>,
     leases: BTreeMap<LeaseId, Lease>,
     /// The same by who has them: an attempt that ends must not look at all others' leases.
     leased_to: BTreeSet<(Holder, LeaseId)>,
@@ -82,9 +86,12 @@ pub struct Queue {
     /// By the moment at which they are ready again, and their place.
     delayed: BTreeMap<(Now, u64), Message>,
     aside: Aside,
-    /// Messages that wait, are leased or delayed, and their bytes.
+    /// Messages that wait, are lent, leased or delayed, and their bytes.
     held: u64,
     held_bytes: u64,
+    /// Room that is lent to those who put, in messages and in bytes.
+    promised: u64,
+    promised_bytes: u64,
     /// Of messages that wait for room.
     parked: u64,
     parked_bytes: u64,
@@ -115,6 +122,7 @@ impl Queue {
             closed: false,
             returned: BTreeMap::new(),
             fresh: VecDeque::new(),
+            lent: VecDeque::new(),
             leases: BTreeMap::new(),
             leased_to: BTreeSet::new(),
             lease_ends: BTreeSet::new(),
@@ -122,6 +130,8 @@ impl Queue {
             aside: Aside::default(),
             held: 0,
             held_bytes: 0,
+            promised: 0,
+            promised_bytes: 0,
             parked: 0,
             parked_bytes: 0,
             getters: Waiters::default(),
@@ -268,7 +278,7 @@ impl Queue {
     pub fn counts(&self) -> QueueCounts {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         QueueCounts {
-            waiting: count(self.fresh.len() + self.returned.len()),
+            waiting: count(self.fresh.len() + self.returned.len() + self.lent.len()),
             leased: count(self.leases.len()),
             delayed: count(self.delayed.len()),
             rejected: count(self.aside.len()),

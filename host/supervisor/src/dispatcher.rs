@@ -93,6 +93,8 @@ pub(crate) struct Dispatcher {
     pub(crate) listener: Listener,
     /// Space for a call from there, and for long ones that are kept.
     pub(crate) laid: Vec<u8>,
+    /// Space for posts, which are also read while a call is handled.
+    pub(crate) posts: Vec<u8>,
     pub(crate) buffers: Buffers,
     pub(crate) failure: Option<Failure>,
     /// What the first worker that could not get ready failed at.
@@ -139,6 +141,7 @@ impl Dispatcher {
             is_program: options.spec.program,
             on_deadlock: if options.deadlocked.is_some() { broker::OnDeadlock::Warn } else { broker::OnDeadlock::Fail },
             recall: true,
+            loans: true,
         });
         Ok(Self {
             broker,
@@ -161,6 +164,7 @@ impl Dispatcher {
             backoff: Backoff::default(),
             listener: Listener::new(crate::pool::cpu_count().get()),
             laid: Vec::new(),
+            posts: Vec::new(),
             buffers: Buffers::default(),
             failure: None,
             boot_failure: None,

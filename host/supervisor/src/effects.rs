@@ -4,7 +4,7 @@
 
 use taskcell_broker::{Effect, KillReason, PoolId};
 use taskcell_engine::values;
-use taskcell_wire::call::{CallError, CallId, Reply};
+use taskcell_wire::call::{CallError, CallId};
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{ChunkId, JobId, Signature, ToWorker, TypeTable, WorkerId, encode};
 use taskcell_worker::page;
@@ -13,6 +13,7 @@ use crate::delivery::{Block, Logged};
 use crate::dispatcher::{Dispatcher, Failure};
 use crate::error::TaskError;
 use crate::link::Link;
+use crate::loans;
 use crate::turn::watch;
 
 impl Dispatcher {
@@ -105,7 +106,14 @@ impl Dispatcher {
                 self.deliver(job, Block::untried(first, count, TaskError::Expired));
             }
             Effect::PoolFailed(pool, why) => self.fail(pool, &why),
-            Effect::Reply(worker, call, result) => self.reply(worker, call, result),
+            Effect::Reply(worker, call, result) => self.answer(worker, call, &ToWorker::Reply(call, result)),
+            Effect::Lend(worker, call, reply, loan) => {
+                if let Some(link) = self.links.get_mut(&worker) {
+                    loans::lend(link, &loan);
+                    self.answer(worker, call, &ToWorker::Lend(call, reply, loan));
+                }
+            }
+            Effect::Recover(worker) => loans::recover(self, worker),
             Effect::ReadInput(worker, call, limit) => self.read_input(worker, call, limit),
             Effect::Deadlocked(text) => {
                 if let Some(deadlocked) = &mut self.deadlocked {
@@ -128,9 +136,9 @@ impl Dispatcher {
         self.broker.fail(self.now(), self.broker.pool_of(worker), why);
     }
 
-    fn reply(&mut self, worker: WorkerId, call: CallId, result: Result<Reply<'static>, CallError>) {
+    fn answer(&mut self, worker: WorkerId, call: CallId, answer: &ToWorker<'_>) {
         let Some(link) = self.links.get_mut(&worker) else { return };
-        let nearby = link.answer(call, &ToWorker::Reply(call, result)).unwrap_or_else(|error| {
+        let nearby = link.answer(call, answer).unwrap_or_else(|error| {
             // The broker keeps its answers below a frame's cap; were one over it, its caller is told instead of kept waiting.
             let told = Err(CallError::Quota(format!("an answer that fits a frame: {error}")));
             link.answer(call, &ToWorker::Reply(call, told)).unwrap_or(false)

@@ -14,12 +14,15 @@ use taskcell_worker::mailbox;
 use crate::delivery::{Block, Printed};
 use crate::dispatcher::Dispatcher;
 use crate::link::Link;
+use crate::loans;
 use crate::written::{Capture, PRINT_MARK};
 
-/// Handles the call that the worker laid in shared memory, if there is one. It was laid there after all that went over the socket had been
+/// Handles what the worker posted, and the call that it laid in shared memory, if there is one. It was laid there after all that went over the socket had been
 /// handled, and before anything that came over the socket since.
 pub(crate) fn laid(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link) -> Result<(), Violation> {
-    let Some(length) = mailbox::take_call(&link.memory) else { return Ok(()) };
+    let call = mailbox::take_call(&link.memory);
+    loans::told(dispatcher, id, link)?;
+    let Some(length) = call else { return Ok(()) };
     if length >= mailbox::LONG_BYTES {
         // The broker may keep it as it is.
         let mut buffer = dispatcher.buffers.take(length);
@@ -137,6 +140,7 @@ fn message(
         FromWorker::Call(call, body) => {
             link.laid = nearby.then_some(call);
             dispatcher.listener.called(id, link);
+            loans::clear_the_way(dispatcher, id, link, &body)?;
             dispatcher.broker.call(dispatcher.now(), id, call, body)
         }
         FromWorker::Tell(tell) => dispatcher.broker.tell(dispatcher.now(), id, tell),

@@ -50,6 +50,7 @@ mod job_limits;
 mod lead;
 mod link;
 mod listener;
+mod loans;
 mod map;
 mod mapping;
 mod pool;

@@ -8,7 +8,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use taskcell_sandbox::{Child, Forker, Role, SharedMemory, SpawnError, SpawnOptions, Stderr, Strictness, Termination};
 use taskcell_wire::call::CallId;
 use taskcell_wire::{ChunkId, FrameBuffer, Limits, ToWorker, WireError, codec, encode, limits};
-use taskcell_worker::{look, mailbox};
+use taskcell_worker::{loan, look, mailbox};
 
 use crate::boot::Plan;
 use crate::error::Error;
@@ -26,6 +26,10 @@ pub(crate) struct Link {
     answers: u64,
     /// The call that was taken out of shared memory, to be answered there if nothing goes over the socket before.
     pub(crate) laid: Option<CallId>,
+    /// Words of posts that were handled since its last call, if room was lent to it.
+    pub(crate) room: Option<usize>,
+    /// How many of the messages that it was lent last are known to be taken, if it was lent any.
+    pub(crate) lent: Option<u64>,
     /// Frames to send; `sent` bytes of them are gone.
     out: Vec<u8>,
     sent: usize,
@@ -94,6 +98,8 @@ impl Link {
             received: FrameBuffer::new(limits::BOOT_FRAME),
             answers: 0,
             laid: None,
+            room: None,
+            lent: None,
             out: plan.frame.to_vec(),
             sent: 0,
             full: false,
@@ -153,6 +159,17 @@ impl Link {
             encode(answer, self.cap, &mut self.out)?;
         }
         Ok(false)
+    }
+
+    /// Whether something new seems to stand in shared memory: a call, or what was done with a loan.
+    pub(crate) fn has_laid(&self) -> bool {
+        let has_taken = self.lent.is_some_and(|told| loan::taken(&self.memory) != told);
+        mailbox::has_call(&self.memory) || self.has_posted() || has_taken
+    }
+
+    /// Whether posts lie there.
+    pub(crate) fn has_posted(&self) -> bool {
+        self.room.is_some_and(|seen| loan::posted(&self.memory) > seen)
     }
 
     /// The answer to the call that was laid, if there is one without an answer, will go over the socket.

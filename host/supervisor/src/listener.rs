@@ -53,6 +53,13 @@ impl Listener {
         mailbox::listen(&link.memory);
     }
 
+    /// A worker posted something, and goes on.
+    pub(crate) fn posted(&mut self, id: WorkerId, link: &Link) {
+        if self.callers.insert(id, Caller { sleeps: 0, runs: true }).is_none() {
+            mailbox::listen(&link.memory);
+        }
+    }
+
     /// A worker's call was answered: where it looks for that, or by waking it.
     pub(crate) fn answered(&mut self, id: WorkerId, nearby: bool) {
         if let Some(caller) = self.callers.get_mut(&id) {
@@ -145,7 +152,7 @@ impl Listener {
     }
 
     fn there(&self, links: &BTreeMap<WorkerId, Link>) -> Vec<WorkerId> {
-        let calls = |id: &&WorkerId| links.get(id).is_some_and(|link| mailbox::has_call(&link.memory));
+        let calls = |id: &&WorkerId| links.get(id).is_some_and(Link::has_laid);
         self.callers.keys().filter(calls).copied().collect()
     }
 

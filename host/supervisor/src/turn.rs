@@ -14,6 +14,7 @@ use taskcell_worker::{look, page};
 use crate::dispatcher::{Dispatcher, WAKE};
 use crate::inbound;
 use crate::link::{Link, Received};
+use crate::loans;
 use crate::written::Capture;
 
 /// Reads of one worker before the others have their turn.
@@ -103,7 +104,7 @@ impl Dispatcher {
     }
 
     /// A worker broke the protocol. Its socket's end is its end.
-    fn violated(&mut self, id: WorkerId, mut link: Link, violation: broker::Violation) {
+    pub(crate) fn violated(&mut self, id: WorkerId, mut link: Link, violation: broker::Violation) {
         link.kill(format!("because {violation}"));
         self.broker.violated(self.now(), id, violation);
         self.end(id, link);
@@ -164,6 +165,8 @@ impl Dispatcher {
     fn end(&mut self, id: WorkerId, mut link: Link) {
         let _ = epoll::delete(&self.epoll, link.socket());
         self.listener.gone(id);
+        // What it posted and took before its end counts, unless it can't be understood.
+        let _ = loans::told(self, id, &mut link);
         let (pid, running, wanting) = (link.pid(), page::running(&link.memory), link.wanting);
         self.last_written = link.capture.take().map(Capture::left);
         let death = link.end();

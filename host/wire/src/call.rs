@@ -26,6 +26,7 @@ pub mod create;
 pub mod error;
 pub mod ids;
 pub mod invocation;
+pub mod loan;
 pub mod message;
 pub mod pipe;
 pub mod pool;
@@ -41,6 +42,7 @@ pub use create::{BarrierOptions, LockOptions, PipeOptions, QueueOptions, Semapho
 pub use error::CallError;
 pub use ids::{CallId, HandleId, Holder, LeaseId, ObjectId, TaskId};
 pub use invocation::{Argument, CheckedArgument, HandleKind, Invocation, RunArgument};
+pub use loan::Loan;
 pub use message::{Call, Create, Identity, Level, Reply, Tell};
 pub use pipe::{End, PipeCall, PipeReply};
 pub use pool::{FutureCall, Mapped, MappingCall, PoolCall, PoolReply, PoolSettings};

@@ -100,6 +100,6 @@ pub enum FromWorker<'a> {
     Call(CallId, #[serde(borrow)] Call<'a>),
     /// The running task tells something.
     Tell(#[serde(borrow)] Tell<'a>),
-    /// A call lies in shared memory, for a supervisor that did not look there.
+    /// A call lies in shared memory, or a message for room that was lent, for a supervisor that did not look there.
     Laid,
 }

@@ -10,7 +10,7 @@
 //!     | -- ToWorker::Run ----------> |                             v                            v
 //!     | <----- FromWorker::Results - |   (any number, in the order of the runs)
 //!     | <----- FromWorker::Call ---- |   (a guest asks; one at a time)
-//!     | -- ToWorker::Reply --------> |
+//!     | -- ToWorker::Reply --------> |   (or ::Lend: with what its next calls need not ask for)
 //!     | -- ToWorker::Shutdown -----> |
 //! ```
 //!
@@ -51,4 +51,4 @@ pub use types::{HOST_PACKAGE, Import, Interface, Signature, TypeDef, TypeId, Typ
 
 /// Raised by one with every change of a message's bytes. Supervisor and worker are the same binary, so a difference means that
 /// the file was replaced while it ran; the handshake tells it instead of misreading frames.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;

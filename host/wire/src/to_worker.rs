@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::{CallError, CallId, Reply};
+use crate::call::{CallError, CallId, Loan, Reply};
 use crate::ids::{ChunkId, TaskIndex};
 use crate::limits::{Isolation, Limits};
 use crate::types::Interface;
@@ -106,4 +106,7 @@ pub enum ToWorker<'a> {
     Shutdown,
     /// The answer to this call lies in shared memory, with so many bytes.
     Laid(CallId, u32),
+    /// The answer to a call, and what is lent for the next ones. A loan for room takes the place of the last one for room, and one of messages of the
+    /// last one of messages.
+    Lend(CallId, #[serde(borrow)] Reply<'a>, Loan<'a>),
 }

@@ -12,15 +12,19 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use taskcell_engine::{Answer, Port, PortError, StopReason};
 use taskcell_sandbox::SharedMemory;
-use taskcell_wire::call::{Call, CallId, Tell};
+use taskcell_wire::call::{Call, CallId, Loan, Tell};
 use taskcell_wire::{CallError, FromWorker, ToWorker, WireError, codec};
 
+use crate::borrowed::Borrowed;
 use crate::error::WorkerError;
 use crate::inbox::{Inbox, Wait};
 use crate::mailbox::{self, Laid};
 use crate::outbox::Outbox;
 use crate::stop::TaskStop;
 use crate::watch::Watch;
+
+/// What is done with an answer, and with what is lent beside it.
+type Answered<'f> = dyn FnMut(Answer<'_>, Option<Loan<'_>>) + 'f;
 
 /// Makes calls for the guest.
 #[derive(Debug)]
@@ -34,13 +38,23 @@ pub struct Caller {
     memory: Arc<SharedMemory>,
     /// For answers that come through it.
     space: Mutex<Vec<u8>>,
+    borrowed: Mutex<Borrowed>,
 }
 
 impl Caller {
     /// Calls over the outbox's socket, or through `memory`.
     #[must_use]
     pub fn new(outbox: Arc<Outbox>, inbox: Arc<Inbox>, stop: Arc<TaskStop>, memory: Arc<SharedMemory>) -> Self {
-        Self { outbox, inbox, stop, watch: OnceLock::new(), next: AtomicU64::new(0), memory, space: Mutex::default() }
+        Self {
+            outbox,
+            inbox,
+            stop,
+            watch: OnceLock::new(),
+            next: AtomicU64::new(0),
+            memory,
+            space: Mutex::default(),
+            borrowed: Mutex::default(),
+        }
     }
 
     /// Tasks may come, and `watch` looks after the guest.
@@ -49,7 +63,7 @@ impl Caller {
     }
 
     /// The answer to a call that was laid in shared memory, wherever it comes.
-    fn answer_nearby(&self, id: CallId, answer: &mut dyn FnMut(Answer<'_>)) -> Result<(), PortError> {
+    fn answer_nearby(&self, id: CallId, answer: &mut Answered<'_>) -> Result<(), PortError> {
         let mut space = self.space.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(frame) = mailbox::await_answer(&self.memory, &mut space) {
             return hand_over(id, frame, answer);
@@ -59,24 +73,28 @@ impl Caller {
     }
 
     /// The answer that lies in shared memory, as was told over the socket.
-    fn answer_laid(&self, id: CallId, length: u32, answer: &mut dyn FnMut(Answer<'_>)) -> Result<(), PortError> {
+    fn answer_laid(&self, id: CallId, length: u32, answer: &mut Answered<'_>) -> Result<(), PortError> {
         let mut space = self.space.lock().unwrap_or_else(PoisonError::into_inner);
         hand_over(id, mailbox::read_answer(&self.memory, length, &mut space), answer)
     }
 
     /// Reads until the answer is there. Over the task's time the call is given up, and the answer to that is read all the same: it
     /// comes after everything that was sent before.
-    fn answer(&self, id: CallId, answer: &mut dyn FnMut(Answer<'_>)) -> Result<(), PortError> {
+    fn answer(&self, id: CallId, answer: &mut Answered<'_>) -> Result<(), PortError> {
         let mut arrived = self.inbox.lock();
         let mut deadline = self.stop.deadline();
         let mut over = false;
         loop {
             while let Some(frame) = arrived.next_new().map_err(gone)? {
                 match codec::decode::<ToWorker<'_>>(frame).map_err(gone)? {
-                    ToWorker::Reply(of, _) if of != id => return Err(gone(WorkerError::OutOfTurn)),
-                    ToWorker::Reply(..) if over => return Err(PortError::Stopped(StopReason::TimedOut)),
+                    ToWorker::Reply(of, _) | ToWorker::Lend(of, ..) if of != id => return Err(gone(WorkerError::OutOfTurn)),
+                    ToWorker::Reply(..) | ToWorker::Lend(..) if over => return Err(PortError::Stopped(StopReason::TimedOut)),
                     ToWorker::Reply(_, result) => {
-                        answer(result);
+                        answer(result, None);
+                        return Ok(());
+                    }
+                    ToWorker::Lend(_, reply, loan) => {
+                        answer(Ok(reply), Some(loan));
                         return Ok(());
                     }
                     ToWorker::Laid(of, _) if of != id => return Err(gone(WorkerError::OutOfTurn)),
@@ -110,6 +128,11 @@ impl Port for Caller {
             answer(Err(CallError::Invalid("a call before the first task".into())));
             return Ok(());
         };
+        let mut borrowed = self.borrowed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reply) = borrowed.make(call, &self.outbox, &self.memory) {
+            answer(Ok(reply));
+            return Ok(());
+        }
         let id = CallId(self.next.fetch_add(1, Ordering::Relaxed));
         let laid = match self.outbox.call(&FromWorker::Call(id, call.clone()), &self.memory) {
             Ok(laid) => laid,
@@ -121,10 +144,17 @@ impl Port for Caller {
         };
         // The guest stands still: nobody has to look after it.
         watch.idle();
-        let result = match laid {
-            Laid::Seen | Laid::Unseen => self.answer_nearby(id, answer),
-            Laid::No => self.answer(id, answer),
+        let mut answered = |result: Answer<'_>, loan: Option<Loan<'_>>| {
+            if let Some(loan) = loan {
+                borrowed.lend(call, &loan);
+            }
+            answer(result);
         };
+        let result = match laid {
+            Laid::Seen | Laid::Unseen => self.answer_nearby(id, &mut answered),
+            Laid::No => self.answer(id, &mut answered),
+        };
+        borrowed.answered();
         watch.busy();
         result
     }
@@ -135,14 +165,19 @@ impl Port for Caller {
 }
 
 /// The answer in a frame from shared memory.
-fn hand_over(id: CallId, frame: &[u8], answer: &mut dyn FnMut(Answer<'_>)) -> Result<(), PortError> {
+fn hand_over(id: CallId, frame: &[u8], answer: &mut Answered<'_>) -> Result<(), PortError> {
     let (message, _) = codec::first_frame(frame).map_err(gone)?;
     match codec::decode::<ToWorker<'_>>(message).map_err(gone)? {
         ToWorker::Reply(of, result) if of == id => {
-            answer(result);
+            answer(result, None);
+            Ok(())
+        }
+        ToWorker::Lend(of, reply, loan) if of == id => {
+            answer(Ok(reply), Some(loan));
             Ok(())
         }
         ToWorker::Reply(..)
+        | ToWorker::Lend(..)
         | ToWorker::Laid(..)
         | ToWorker::Run(_)
         | ToWorker::Recall(..)

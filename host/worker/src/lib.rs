@@ -15,10 +15,12 @@
 //! cancellations, sends results that have waited too long behind a slow task, and ends the process when the supervisor is gone.
 
 pub mod boot;
+mod borrowed;
 pub mod caller;
 pub mod compiler;
 pub mod error;
 pub mod inbox;
+pub mod loan;
 pub mod look;
 pub mod mailbox;
 pub mod outbox;

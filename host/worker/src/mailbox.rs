@@ -51,16 +51,21 @@ pub enum Laid {
     No,
 }
 
-/// The longest call or answer, with its frame's header, in bytes: nearly half of the memory, so 2 MiB, or 508 KiB. Longer ones go over the socket.
+/// The longest call or answer, with its frame's header, in bytes: nearly half of the memory, so 2 MiB, or 476 KiB. Longer ones go over the socket.
 #[must_use]
 pub fn most_bytes(memory: &SharedMemory) -> usize {
     (answer_bytes(memory) - CALL_BYTES) * size_of::<u64>()
 }
 
+/// The worker's side: says on which processor it makes calls.
+pub(crate) fn calls_here(memory: &SharedMemory) {
+    memory.word(CALLER_CPU).store(cpu(), Ordering::Relaxed);
+}
+
 /// The worker's side: lays frames of `length` bytes for the supervisor, if that can be. `write` writes them, and says whether it did.
 #[must_use]
 pub fn call(memory: &SharedMemory, length: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> Laid {
-    memory.word(CALLER_CPU).store(cpu(), Ordering::Relaxed);
+    calls_here(memory);
     let long = length >= LONG_BYTES;
     let sleeps = !long && memory.word(LISTENING).load(Ordering::Relaxed) == 0;
     if length == 0 || length > most_bytes(memory) || sleeps || !lay(memory, CALL_BYTES, write) {
@@ -187,10 +192,7 @@ pub fn answer_by_socket(memory: &SharedMemory) {
 
 /// Writes from `at` on; whether all was written.
 fn lay(memory: &SharedMemory, at: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> bool {
-    let mut writer = Writer::new(memory, at, most_bytes(memory));
-    let written = write(&mut writer);
-    writer.finish();
-    written
+    area::lay(memory, at, most_bytes(memory), write)
 }
 
 /// The bytes that lie there, in a copy. `space` only grows: clearing it would cost as much as copying.
@@ -199,6 +201,6 @@ fn read<'a>(memory: &SharedMemory, at: usize, length: u64, space: &'a mut Vec<u8
     area::read(memory, at, length, space)
 }
 
-mod area;
+pub(crate) mod area;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ use taskcell_wire::limits::{KEPT_BYTES, RESULT_BYTES};
 use taskcell_wire::{ChunkId, FromWorker, Outcome, OutcomeWriter, Stream, codec, encode};
 
 use crate::error::WorkerError;
+use crate::loan;
 use crate::mailbox::{self, Laid};
 use crate::short_results::ShortResults;
 use crate::stop::now;
@@ -187,6 +188,41 @@ impl Outbox {
         Ok(laid)
     }
 
+    /// Posts a call that needs no answer, since room was lent for it, behind `at` words of others. How many words there are then; `None` if something
+    /// waits to be sent or read, which comes before it, or if it can't be posted.
+    pub fn post(&self, call: &FromWorker<'_>, at: usize, memory: &SharedMemory) -> Option<usize> {
+        let waiting = self.lock();
+        if waiting.unread || !waiting.frames.is_empty() || waiting.outcomes.count() > 0 {
+            return None;
+        }
+        let length = codec::frame_length(call, waiting.cap).ok()?;
+        let write = |writer: &mut mailbox::Writer<'_>| codec::encode_pieces(call, length, |piece| writer.write(piece)).is_ok();
+        let posted = loan::post(memory, at, length, write)?;
+        if at == 0 {
+            mailbox::calls_here(memory);
+        }
+        if loan::rings(memory) {
+            self.ring(&waiting);
+        }
+        Some(posted)
+    }
+
+    /// Takes the next of the messages that were lent, after `taken` others. False if the loan is over.
+    pub fn take(&self, taken: u64, memory: &SharedMemory) -> bool {
+        let is_taken = loan::take(memory, taken);
+        if is_taken && loan::rings(memory) {
+            self.ring(&self.lock());
+        }
+        is_taken
+    }
+
+    /// Wakes the supervisor, so that it looks at what was posted or taken.
+    fn ring(&self, waiting: &Waiting) {
+        let mut ring = Vec::new();
+        // It says nothing that something else could come before, so it does not count as unread. A failure shows at the next outcome.
+        let _ = encode(&FromWorker::Laid, waiting.cap, &mut ring).map(|()| self.write_all(&ring));
+    }
+
     /// Adds something of the running task's that has no hurry.
     pub fn tell(&self, tell: &Tell<'_>) {
         let mut waiting = self.lock();
@@ -222,7 +258,13 @@ impl Outbox {
 
     fn write(&self, waiting: &mut Waiting) -> Result<(), WorkerError> {
         waiting.unread |= !waiting.frames.is_empty();
-        let mut rest = waiting.frames.as_slice();
+        self.write_all(&waiting.frames)?;
+        waiting.frames.clear();
+        waiting.frames.shrink_to(KEPT_BYTES);
+        Ok(())
+    }
+
+    fn write_all(&self, mut rest: &[u8]) -> Result<(), WorkerError> {
         while !rest.is_empty() {
             match rustix::io::write(&self.socket, rest) {
                 Ok(written) => rest = rest.get(written..).unwrap_or(&[]),
@@ -233,8 +275,6 @@ impl Outbox {
                 }
             }
         }
-        waiting.frames.clear();
-        waiting.frames.shrink_to(KEPT_BYTES);
         Ok(())
     }
 }

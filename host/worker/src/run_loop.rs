@@ -79,7 +79,7 @@ impl RunLoop {
             ToWorker::Run(run) => self.run(&run)?,
             ToWorker::Shutdown => return Ok(false),
             // Boot is over; the others are for a call that waits, and are read there.
-            ToWorker::Boot(_) | ToWorker::Reply(..) | ToWorker::Recall(..) | ToWorker::Laid(..) => {
+            ToWorker::Boot(_) | ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Recall(..) | ToWorker::Laid(..) => {
                 return Err(WorkerError::OutOfTurn);
             }
         }

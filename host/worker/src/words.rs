@@ -1,7 +1,7 @@
 //! Which word of the shared memory is whose, and where messages lie in it.
 //!
 //! In one place because three modules use it: an index that two of them took for theirs would make a counter of one a flag of the other. Eight words
-//! are a cache line; words that different sides write to stand in different lines, but for [`LENT`] and [`ANSWER`], which both sides write to.
+//! are a cache line; words that different sides write to stand in different lines, but for those that both sides write to.
 
 use taskcell_sandbox::SharedMemory;
 
@@ -37,8 +37,19 @@ pub(crate) const ANSWER: usize = 32;
 /// By both: the chunk that is lent to the worker, and how many tasks of it were claimed (`page.rs`).
 pub(crate) const LENT: usize = 40;
 
+/// By both: how many words of posts there are, and whether they are all (`loan.rs`).
+pub(crate) const POSTED: usize = 48;
+/// By both: whether the supervisor was rung for them.
+pub(crate) const RUNG: usize = 49;
+
+/// By both: how many messages of those that were lent were taken, and whether they are all (`loan.rs`).
+pub(crate) const TAKEN: usize = 56;
+
+/// Where the bytes of posts begin: 32 KiB.
+pub(crate) const POST_BYTES: usize = 512;
+
 /// Where a call's bytes begin.
-pub(crate) const CALL_BYTES: usize = 512;
+pub(crate) const CALL_BYTES: usize = POST_BYTES + 4096;
 
 /// Where an answer's bytes begin, and a call's end.
 pub(crate) fn answer_bytes(memory: &SharedMemory) -> usize {
@@ -52,13 +63,13 @@ mod tests {
     /// Each side's words, and those that both write to.
     const WORKER: [usize; 7] = [RUNNING, BEAT, ANSWERED, WORKER_CPU, CALL, CALLER_CPU, LONG];
     const SUPERVISOR: [usize; 4] = [STOP, SENT, SUPERVISOR_CPU, LISTENING];
-    const BOTH: [usize; 2] = [ANSWER, LENT];
+    const BOTH: [usize; 5] = [ANSWER, LENT, POSTED, RUNG, TAKEN];
 
     #[test]
     fn no_word_has_two_meanings_and_no_line_two_writers() {
         let all = [&WORKER[..], &SUPERVISOR, &BOTH].concat();
         for (at, word) in all.iter().enumerate() {
-            assert!(*word < CALL_BYTES && !all[..at].contains(word), "word {word}");
+            assert!(*word < POST_BYTES && !all[..at].contains(word), "word {word}");
         }
         let line = |words: &[usize]| words.iter().map(|word| word / 8).collect::<Vec<_>>();
         let (worker, supervisor, both) = (line(&WORKER), line(&SUPERVISOR), line(&BOTH));

@@ -13,6 +13,7 @@ use taskcell_wire::{JobId, WorkerId};
 
 use super::due::Due;
 use super::invocation::Prepared;
+use super::loans::Kind;
 use super::objects::Body;
 use super::{Answer, Broker};
 use crate::effect::{Effect, Violation};
@@ -92,7 +93,8 @@ pub(super) struct Parked {
 }
 
 impl Broker {
-    /// A worker's running task makes a call. Its answer is an [`Effect::Reply`], now or later, unless its attempt ends before.
+    /// A worker's running task makes a call. Its answer is an [`Effect::Reply`] or an [`Effect::Lend`], now or later, unless its attempt ends
+    /// before. What is lent has to be looked after first ([`Broker::borrowers`], [`Broker::in_the_way`]).
     ///
     /// # Errors
     /// [`Violation::OutOfTurn`] if no task runs there, or its last call still waits.
@@ -104,10 +106,13 @@ impl Broker {
         }
         let (holder, task, stopped) = (running.holder, running.task, running.stopped);
         let caller = Caller { worker, holder, task, call: CallId(self.next.call()) };
-        match self.answer_to(&caller, id, call) {
-            Answered::Now(answer) => self.effects.push(Effect::Reply(worker, id, answer)),
-            Answered::Later(site, deadline) => {
+        let kind = Kind::of(&call);
+        match (self.answer_to(&caller, id, call), kind) {
+            (Answered::Now(Ok(reply)), Some((handle, kind))) => self.answer_and_lend(worker, id, reply, handle, kind),
+            (Answered::Now(answer), _) => self.effects.push(Effect::Reply(worker, id, answer)),
+            (Answered::Later(site, deadline), _) => {
                 self.park(&caller, id, site, deadline);
+                self.pauses(worker);
                 // What stands behind the task that waits is taken back before anything lets it go on.
                 self.settle();
                 if stopped {

@@ -143,6 +143,7 @@ impl Broker {
 
     /// Takes a handle from the attempt that has it; its use of the object goes to the caller. The object is told nothing.
     pub(super) fn take_handle(&mut self, worker: WorkerId, id: HandleId) -> Option<Handle> {
+        self.end_loans(worker, |lent| lent.handle == id);
         let running = self.workers.get_mut(&worker)?.running.as_mut()?;
         let handle = running.handles.remove(&id)?;
         if let Some(count) = running.objects.get_mut(&handle.object) {

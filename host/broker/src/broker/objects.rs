@@ -277,6 +277,7 @@ impl Broker {
     /// An attempt has no handle of this object any more: what it held through it is given on.
     pub(super) fn let_go_of(&mut self, id: ObjectId, holder: Holder) {
         let now = self.now;
+        self.recover_from(id);
         self.step(id, None, |body, out| body.holder_gone(now, holder, out));
     }
 
@@ -324,6 +325,7 @@ impl Broker {
     pub(super) fn release(&mut self, id: ObjectId, grant: &Grant) {
         if let Grant::Connection(end) = grant {
             let end = *end;
+            self.recover_from(id);
             self.step(id, None, |body, out| {
                 if let Body::Pipe(pipe) = body {
                     pipe.close(end, &mut out.pipe);

@@ -102,6 +102,8 @@ pub struct BrokerOptions {
     /// Whether workers understand [`Effect::Recall`](crate::Effect::Recall). Otherwise a worker of a component that may wait is given
     /// one task at a time.
     pub recall: bool,
+    /// Whether workers understand [`Effect::Lend`](crate::Effect::Lend), and whoever drives the broker looks after what is lent.
+    pub loans: bool,
 }
 
 /// What a worker is to be.

@@ -1,8 +1,8 @@
 //! Calls on the shared objects: whose handle it is, what it allows, whether there is room, and then the object's own answer.
 
 use taskcell_wire::call::{
-    BarrierCall, CallError, ConditionCall, EventCall, HandleId, LockCall, MapCall, MapChange, ObjectId, PipeCall, QueueCall,
-    SemaphoreCall,
+    BarrierCall, Call, CallError, ConditionCall, EventCall, HandleId, LockCall, MapCall, MapChange, ObjectId, PipeCall,
+    QueueCall, SemaphoreCall,
 };
 
 use super::calls::{Answered, Caller, Site};
@@ -29,7 +29,7 @@ impl Broker {
     /// Whether so many more bytes may be kept.
     pub(super) fn check_bytes(&self, more: u64) -> Result<(), CallError> {
         let most = self.options.limits.bytes;
-        if more > 0 && self.bytes.saturating_add(more) > most {
+        if more > 0 && self.bytes.saturating_add(self.promised).saturating_add(more) > most {
             return Err(CallError::Quota(format!("{most} bytes in all queues, pipes, maps and tasks of this job")));
         }
         Ok(())
@@ -59,11 +59,7 @@ impl Broker {
             Ok(found) => found,
             Err(error) => return error.into(),
         };
-        let bytes = match &call {
-            PipeCall::Send { message, .. } => ITEM_BYTES.saturating_add(message.len() as u64),
-            PipeCall::Recv { .. } | PipeCall::Poll { .. } | PipeCall::Close => 0,
-        };
-        if let Err(error) = self.check_bytes(bytes) {
+        if let Err(error) = self.check_bytes(pipe_bytes(&call)) {
             return error.into();
         }
         let (now, id, holder) = (self.now, caller.call, caller.holder);
@@ -175,6 +171,26 @@ fn queue_bytes(call: &QueueCall<'_>) -> u64 {
         | QueueCall::Close
         | QueueCall::Join { .. }
         | QueueCall::TakeRejected { .. } => 0,
+    }
+}
+
+fn pipe_bytes(call: &PipeCall<'_>) -> u64 {
+    match call {
+        PipeCall::Send { message, .. } => ITEM_BYTES.saturating_add(message.len() as u64),
+        PipeCall::Recv { .. } | PipeCall::Poll { .. } | PipeCall::Close => 0,
+    }
+}
+
+/// What a call may add to an object, in bytes.
+pub(super) fn call_bytes(call: &Call<'_>) -> u64 {
+    if let Call::Queue(_, call) = call {
+        queue_bytes(call)
+    } else if let Call::Pipe(_, call) = call {
+        pipe_bytes(call)
+    } else if let Call::Map(_, call) = call {
+        map_bytes(call)
+    } else {
+        0
     }
 }
 

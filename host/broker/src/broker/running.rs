@@ -11,6 +11,7 @@ use taskcell_wire::call::{CallId, HandleId, Holder, ObjectId, TaskId};
 use taskcell_wire::{ChunkId, WorkerId};
 
 use super::handles::Handle;
+use super::loans::Loans;
 use super::objects::Body;
 use super::{Broker, PoolId};
 use crate::effect::Violation;
@@ -52,6 +53,8 @@ pub(super) struct Running {
     pub(super) objects: BTreeMap<ObjectId, u32>,
     /// Handles that it was given as arguments, in order.
     pub(super) given: Vec<HandleId>,
+    /// What it may do without asking.
+    pub(super) loans: Loans,
     /// Processes that end with it.
     pub(super) children: BTreeSet<PoolId>,
     /// What it may still write to the log, in bytes.
@@ -94,6 +97,7 @@ impl Broker {
             handles: BTreeMap::new(),
             objects: BTreeMap::new(),
             given: Vec::new(),
+            loans: Loans::default(),
             children: BTreeSet::new(),
             log_left: self.options.limits.log_bytes,
         };
@@ -108,6 +112,7 @@ impl Broker {
         if let Some(call) = parked {
             self.withdraw(call);
         }
+        self.end_loans(worker, |_| true);
         let Some(running) = self.workers.get_mut(&worker).and_then(|state| state.running.take()) else { return };
         self.holders.remove(&running.holder);
         running.objects.keys().for_each(|object| self.let_go_of(*object, running.holder));

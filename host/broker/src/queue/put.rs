@@ -19,8 +19,9 @@ impl Queue {
     }
 
     pub(super) fn has_room(&self, items: u64, bytes: u64) -> bool {
-        let bytes = self.held_bytes.saturating_add(bytes);
-        self.held.saturating_add(items) <= self.capacity && bytes <= self.quotas.queue_bytes
+        let items = self.held.saturating_add(self.promised).saturating_add(items);
+        let bytes = self.held_bytes.saturating_add(self.promised_bytes).saturating_add(bytes);
+        items <= self.capacity && bytes <= self.quotas.queue_bytes
     }
 
     fn check_message(&self, bytes: u64) -> Result<(), CallError> {

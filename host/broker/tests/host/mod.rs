@@ -17,6 +17,9 @@ use taskcell_wire::{
     TypeTable, WorkerId,
 };
 
+mod borrower;
+pub(crate) use borrower::Borrower;
+
 /// The answer to a call.
 pub(crate) type Answer = Result<Reply<'static>, CallError>;
 
@@ -57,6 +60,8 @@ pub(crate) struct Host {
     /// Everything else that was asked for.
     pub(crate) other: Vec<Effect>,
     pub(crate) effects: Vec<Effect>,
+    /// What workers were lent, and did with it.
+    pub(crate) borrowers: BTreeMap<WorkerId, Borrower>,
     pub(crate) next_call: u64,
     /// Makes workers ready as soon as they are started.
     pub(crate) quick: bool,
@@ -128,6 +133,7 @@ pub(crate) fn options() -> BrokerOptions {
         is_program: true,
         on_deadlock: OnDeadlock::Fail,
         recall: true,
+        loans: false,
     }
 }
 
@@ -163,6 +169,7 @@ impl Host {
             answers: Vec::new(),
             other: Vec::new(),
             effects: Vec::new(),
+            borrowers: BTreeMap::new(),
             next_call: 0,
             quick: true,
             pool,
@@ -244,6 +251,14 @@ impl Host {
                 worker.open.remove(at.unwrap_or_else(|| panic!("{call} of {id} is answered and not open")));
                 self.answers.push((id, call, answer));
             }
+            Effect::Lend(id, call, reply, loan) => {
+                let worker = self.worker(id);
+                let at = worker.open.iter().position(|open| *open == call);
+                worker.open.remove(at.unwrap_or_else(|| panic!("{call} of {id} is answered and not open")));
+                self.answers.push((id, call, Ok(reply)));
+                self.borrowers.entry(id).or_default().lend(loan);
+            }
+            Effect::Recover(id) => self.recover(id),
             other @ (Effect::Lost { .. }
             | Effect::Cancelled { .. }
             | Effect::PoolFailed(..)
@@ -271,6 +286,8 @@ impl Host {
     }
 
     pub(crate) fn gone(&mut self, id: WorkerId, running: Option<(ChunkId, u32)>) {
+        self.told(id);
+        self.borrowers.remove(&id);
         self.workers.remove(&id);
         self.broker.worker_gone(self.now, id, 7, "fell over".into(), running);
         self.settle();

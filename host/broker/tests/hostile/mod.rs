@@ -315,6 +315,8 @@ impl<'a> Hostile<'a> {
             | Effect::Stop(..)
             | Effect::Retire(_)
             | Effect::Kill(..)
+            | Effect::Lend(..)
+            | Effect::Recover(_)
             | Effect::Reply(..)) => panic!("{other:?} was carried out"),
         }
     }

@@ -27,6 +27,11 @@ impl Random {
         low + u32::try_from(self.below(u64::from(high - low) + 1)).unwrap_or(0)
     }
 
+    /// A place in a list of so many.
+    pub(crate) fn at(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap_or(0)
+    }
+
     /// True once in `times`.
     pub(crate) fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0

@@ -225,6 +225,8 @@ impl Program {
                 | Effect::Stop(..)
                 | Effect::Retire(_)
                 | Effect::Kill(..)
+                | Effect::Lend(..)
+                | Effect::Recover(_)
                 | Effect::Reply(..)) => panic!("{other:?} was carried out"),
             }
         }

@@ -144,6 +144,8 @@ impl Supervisor {
                 }
                 Effect::Spawn(_)
                 | Effect::TakeBack(..)
+                | Effect::Lend(..)
+                | Effect::Recover(_)
                 | Effect::Stop(..)
                 | Effect::Retire(_)
                 | Effect::Lost { .. }
@@ -229,6 +231,7 @@ impl Supervisor {
                 }
             }
             Effect::Reply(id, call, answer) => self.tell(id, &ToWorker::Reply(call, answer)),
+            Effect::Lend(..) | Effect::Recover(_) => panic!("nothing is lent here"),
             Effect::ReadInput(id, call, _) => panic!("{id} {call} asks for input"),
             Effect::Logged { .. } => {}
         }

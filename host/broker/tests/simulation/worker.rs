@@ -238,7 +238,7 @@ impl Worker {
                     self.kept.clear();
                     self.recalled = Some((chunk, count));
                 }
-                other @ (ToWorker::Boot(_) | ToWorker::Laid(..) | ToWorker::Shutdown) => {
+                other @ (ToWorker::Boot(_) | ToWorker::Lend(..) | ToWorker::Laid(..) | ToWorker::Shutdown) => {
                     panic!("{id} is sent {other:?} in a call")
                 }
             }
@@ -354,7 +354,8 @@ impl Worker {
                 self.writing = true;
                 self.life = Life::Exiting;
             }
-            other @ (ToWorker::Boot(_) | ToWorker::Reply(..) | ToWorker::Recall(..) | ToWorker::Laid(..)) => {
+            other
+            @ (ToWorker::Boot(_) | ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Recall(..) | ToWorker::Laid(..)) => {
                 panic!("{id} is sent {other:?} between tasks")
             }
         }

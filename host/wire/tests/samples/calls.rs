@@ -2,8 +2,8 @@
 
 use taskcell_wire::call::{
     Acquired, Argument, BarrierCall, BarrierOptions, BarrierReply, Batch, Call, CallId, ConditionCall, Create, Ended, EventCall,
-    EventReply, FutureCall, HandleId, Identity, Interest, Invocation, LeaseId, Level, LockCall, LockOptions, LockReply, MapCall,
-    MapChange, MapEntry, MapItem, MapReply, MapRights, Mapped, MappingCall, PipeCall, PipeOptions, PipeReply, PoolCall,
+    EventReply, FutureCall, HandleId, Identity, Interest, Invocation, LeaseId, Level, Loan, LockCall, LockOptions, LockReply,
+    MapCall, MapChange, MapEntry, MapItem, MapReply, MapRights, Mapped, MappingCall, PipeCall, PipeOptions, PipeReply, PoolCall,
     PoolReply, PoolSettings, ProcessCall, ProcessOptions, ProcessReply, QueueCall, QueueCounts, QueueOptions, QueueReply,
     QueueRights, Rejected, Reply, SemaphoreCall, SemaphoreKind, SemaphoreOptions, SemaphoreReply, Swap, TaskId, TaskState,
     TaskValue, Tell, Update,
@@ -252,4 +252,14 @@ pub(super) fn replies<'a>() -> Vec<(&'static str, ToWorker<'a>)> {
     replies.push(Reply::Input(b"in".into()));
     let replies = replies.into_iter().map(Ok).chain(errors().into_iter().map(Err));
     replies.map(|reply| ("ToWorker::Reply", ToWorker::Reply(CallId(0x0708), reply))).collect()
+}
+
+/// Answers with what is lent.
+pub(super) fn loans() -> Vec<(&'static str, ToWorker<'static>)> {
+    let room = Loan::Room { messages: 0x0102, bytes: 0x0304 };
+    let messages = Loan::Messages(Batch(vec![b"a".into(), b"".into()]));
+    vec![
+        ("ToWorker::Lend, room", ToWorker::Lend(CallId(0x0708), Reply::Queue(QueueReply::Done), room)),
+        ("ToWorker::Lend, messages", ToWorker::Lend(CallId(0x0708), Reply::Pipe(PipeReply::Message(b"m".into())), messages)),
+    ]
 }

@@ -157,6 +157,7 @@ pub(crate) fn to_worker<'a>(items: &'a [u8], count: u32) -> Vec<(&'static str, T
         ("ToWorker::Shutdown", ToWorker::Shutdown),
         ("ToWorker::Laid", ToWorker::Laid(taskcell_wire::call::CallId(0x0304), 5)),
     ])
+    .chain(calls::loans())
     .collect()
 }
 

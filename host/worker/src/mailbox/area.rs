@@ -75,8 +75,16 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// Writes from the word `at` on, at most so many bytes; whether all was written.
+pub(crate) fn lay(memory: &SharedMemory, at: usize, most: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> bool {
+    let mut writer = Writer::new(memory, at, most);
+    let written = write(&mut writer);
+    writer.finish();
+    written
+}
+
 /// The bytes that lie there, in a copy. `space` only grows: clearing it would cost as much as copying.
-pub(super) fn read<'a>(memory: &SharedMemory, at: usize, length: usize, space: &'a mut Vec<u8>) -> &'a [u8] {
+pub(crate) fn read<'a>(memory: &SharedMemory, at: usize, length: usize, space: &'a mut Vec<u8>) -> &'a [u8] {
     let whole = length.next_multiple_of(WORD);
     if space.len() < whole {
         space.resize(whole, 0);

@@ -188,7 +188,9 @@ impl Double {
                 ToWorker::Run(run) => self.run(&run),
                 ToWorker::Shutdown => leave(0),
                 // Whoever asks reads the answer.
-                ToWorker::Reply(..) | ToWorker::Recall(..) | ToWorker::Laid(..) => panic!("an answer without a call"),
+                ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Recall(..) | ToWorker::Laid(..) => {
+                    panic!("an answer without a call")
+                }
                 ToWorker::Boot(_) => panic!("Boot comes once"),
             }
         }
@@ -237,6 +239,8 @@ impl Double {
         }
         match codec::decode(frame.leak()).unwrap() {
             ToWorker::Reply(to, answer) => Some((to, answer)),
+            // Nobody has to use what it is lent.
+            ToWorker::Lend(to, reply, _) => Some((to, Ok(reply))),
             ToWorker::Recall(chunk, keep) => {
                 self.recalled = Some((chunk, keep));
                 self.kept.clear();
@@ -245,7 +249,15 @@ impl Double {
             ToWorker::Laid(to, length) => {
                 let laid = mailbox::read_answer(&self.page, length, &mut Vec::new()).to_vec();
                 let (message, _) = codec::first_frame(laid.leak()).unwrap();
-                let ToWorker::Reply(of, answer) = codec::decode(message).unwrap() else { panic!("no answer lies there") };
+                let (of, answer) = match codec::decode(message).unwrap() {
+                    ToWorker::Reply(of, answer) => (of, answer),
+                    ToWorker::Lend(of, reply, _) => (of, Ok(reply)),
+                    other @ (ToWorker::Boot(_)
+                    | ToWorker::Run(_)
+                    | ToWorker::Recall(..)
+                    | ToWorker::Shutdown
+                    | ToWorker::Laid(..)) => panic!("no answer lies there: {other:?}"),
+                };
                 assert_eq!(of, to);
                 Some((to, answer))
             }
