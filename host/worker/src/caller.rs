@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use taskcell_engine::{Answer, Port, PortError, StopReason};
 use taskcell_sandbox::SharedMemory;
-use taskcell_wire::call::{Call, CallId, Loan, Tell};
+use taskcell_wire::call::{Call, CallId, Loan, SharedBytes, Tell};
 use taskcell_wire::{CallError, FromWorker, ToWorker, WireError, codec};
 
 use crate::borrowed::Borrowed;
@@ -36,8 +36,8 @@ pub struct Caller {
     watch: OnceLock<Arc<Watch>>,
     next: AtomicU64,
     memory: Arc<SharedMemory>,
-    /// For answers that come through it.
-    space: Mutex<Vec<u8>>,
+    /// For answers that come through it. A long one is given away as it lies here, and here is room again when that is dropped.
+    space: Mutex<Arc<Vec<u8>>>,
     borrowed: Mutex<Borrowed>,
 }
 
@@ -65,8 +65,8 @@ impl Caller {
     /// The answer to a call that was laid in shared memory, wherever it comes.
     fn answer_nearby(&self, id: CallId, answer: &mut Answered<'_>) -> Result<(), PortError> {
         let mut space = self.space.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(frame) = mailbox::await_answer(&self.memory, &mut space) {
-            return hand_over(id, frame, answer);
+        if let Some(length) = mailbox::await_answer(&self.memory, own(&mut space)).map(<[u8]>::len) {
+            return hand_over(id, &space, length, answer);
         }
         drop(space);
         self.answer(id, answer)
@@ -75,7 +75,8 @@ impl Caller {
     /// The answer that lies in shared memory, as was told over the socket.
     fn answer_laid(&self, id: CallId, length: u32, answer: &mut Answered<'_>) -> Result<(), PortError> {
         let mut space = self.space.lock().unwrap_or_else(PoisonError::into_inner);
-        hand_over(id, mailbox::read_answer(&self.memory, length, &mut space), answer)
+        let length = mailbox::read_answer(&self.memory, length, own(&mut space)).len();
+        hand_over(id, &space, length, answer)
     }
 
     /// Reads until the answer is there. Over the task's time the call is given up, and the answer to that is read all the same: it
@@ -164,11 +165,33 @@ impl Port for Caller {
     }
 }
 
-/// The answer in a frame from shared memory.
-fn hand_over(id: CallId, frame: &[u8], answer: &mut Answered<'_>) -> Result<(), PortError> {
-    let (message, _) = codec::first_frame(frame).map_err(gone)?;
+/// The bytes, to be written: new ones if somebody still has what lies there.
+fn own(space: &mut Arc<Vec<u8>>) -> &mut Vec<u8> {
+    if Arc::get_mut(space).is_none() {
+        *space = Arc::default();
+    }
+    Arc::make_mut(space)
+}
+
+/// What owns a long answer: the bytes are free again when this is dropped.
+struct Kept(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The answer in the first so many bytes, a frame from shared memory.
+fn hand_over(id: CallId, space: &Arc<Vec<u8>>, length: usize, answer: &mut Answered<'_>) -> Result<(), PortError> {
+    let frame = space.get(..length).unwrap_or_default();
+    let kept = (length >= mailbox::LONG_BYTES).then(|| SharedBytes::from_owner(Kept(Arc::clone(space))).slice(..length));
+    let (message, _) = codec::first_frame(kept.as_deref().unwrap_or(frame)).map_err(gone)?;
     match codec::decode::<ToWorker<'_>>(message).map_err(gone)? {
-        ToWorker::Reply(of, result) if of == id => {
+        ToWorker::Reply(of, mut result) if of == id => {
+            if let (Ok(reply), Some(kept)) = (&mut result, &kept) {
+                reply.share(kept);
+            }
             answer(result, None);
             Ok(())
         }

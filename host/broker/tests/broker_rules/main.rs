@@ -8,6 +8,7 @@ mod circles;
 mod handles;
 mod late;
 mod limits;
+mod loans;
 mod pools;
 mod processes;
 mod speed;

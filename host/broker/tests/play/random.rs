@@ -28,6 +28,7 @@ impl Random {
     }
 
     /// A place in a list of so many.
+    #[allow(dead_code, reason = "not every test that includes this has lists")]
     pub(crate) fn at(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).unwrap_or(0)
     }

@@ -17,6 +17,7 @@ mod attempt;
 mod bindings;
 mod convert;
 mod handles;
+mod in_place;
 mod invocation;
 mod pipe;
 mod pool;
@@ -106,8 +107,12 @@ const VERSIONS: &str = "0.1.";
 type AddToLinker = fn(&mut Linker<State>) -> wasmtime::Result<()>;
 
 macro_rules! interface {
-    ($name:literal, $module:ident) => {
-        ($name, |linker| interfaces::$module::add_to_linker::<_, view::Views>(linker, State::host))
+    ($name:literal, $module:ident $(, $($more:tt)*)?) => {
+        ($name, |linker| {
+            interfaces::$module::add_to_linker::<_, view::Views>(linker, State::host)?;
+            $($($more)*(linker)?;)?
+            Ok(())
+        })
     };
 }
 
@@ -115,8 +120,8 @@ macro_rules! interface {
 const INTERFACES: [(&str, AddToLinker); 9] = [
     interface!("types", types),
     interface!("waiting", waiting),
-    interface!("queue", queue),
-    interface!("pipe", pipe),
+    interface!("queue", queue, in_place::queue),
+    interface!("pipe", pipe, in_place::pipe),
     interface!("shared-map", shared_map),
     interface!("sync", sync),
     interface!("process", process),

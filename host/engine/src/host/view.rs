@@ -6,7 +6,7 @@ use taskcell_wire::CallError;
 use taskcell_wire::call::{BATCH_ITEMS, Batch, Call, Create, HandleId, Interest, Reply};
 use wasmtime::component::{HasData, Resource, ResourceTable};
 
-use super::attempt::Held;
+use super::attempt::{Attempts, Held};
 use super::waiting::Waitable;
 use super::{Fault, Host, TooManyHandles};
 use crate::port::PortError;
@@ -59,25 +59,7 @@ impl<'a> View<'a> {
 
     /// Makes a call, and gives what `read` makes of its answer; it makes nothing of one that is of the wrong kind.
     pub(super) fn ask<R>(&self, call: &Call<'_>, read: impl FnOnce(Reply<'_>) -> Option<R>) -> Result<R, Fault> {
-        let mut read = Some(read);
-        let mut result = None;
-        let called = self.host.attempts.call(call, &mut |answer| {
-            // Whoever answers twice is not listened to.
-            if let Some(read) = read.take() {
-                result = Some(answer.map(read));
-            }
-        });
-        match called {
-            Ok(()) => {}
-            Err(PortError::Stopped(reason)) => return Err(Fault::Trap(Stopped(reason).into())),
-            Err(PortError::Gone(why)) => return Err(Fault::Trap(Gone(why).into())),
-        }
-        match result {
-            Some(Ok(Some(result))) => Ok(result),
-            Some(Ok(None)) => Err(Fault::Trap(Gone("the answer was of another kind than the call".into()).into())),
-            Some(Err(error)) => Err(Fault::Answered(error)),
-            None => Err(Fault::Trap(Gone("there was no answer".into()).into())),
-        }
+        ask(&self.host.attempts, call, read)
     }
 
     /// Makes a call whose answer is a new handle, which the guest will own as what `wrap` makes of it.
@@ -169,6 +151,29 @@ impl<'a> View<'a> {
     /// Takes back what [`keep`](Self::keep) counted.
     pub(super) fn stop_keeping(&mut self, bytes: usize) {
         self.host.kept = self.host.kept.saturating_sub(bytes);
+    }
+}
+
+/// Makes a call, and gives what `read` makes of its answer; it makes nothing of one that is of the wrong kind.
+pub(super) fn ask<R>(attempts: &Attempts, call: &Call<'_>, read: impl FnOnce(Reply<'_>) -> Option<R>) -> Result<R, Fault> {
+    let mut read = Some(read);
+    let mut result = None;
+    let called = attempts.call(call, &mut |answer| {
+        // Whoever answers twice is not listened to.
+        if let Some(read) = read.take() {
+            result = Some(answer.map(read));
+        }
+    });
+    match called {
+        Ok(()) => {}
+        Err(PortError::Stopped(reason)) => return Err(Fault::Trap(Stopped(reason).into())),
+        Err(PortError::Gone(why)) => return Err(Fault::Trap(Gone(why).into())),
+    }
+    match result {
+        Some(Ok(Some(result))) => Ok(result),
+        Some(Ok(None)) => Err(Fault::Trap(Gone("the answer was of another kind than the call".into()).into())),
+        Some(Err(error)) => Err(Fault::Answered(error)),
+        None => Err(Fault::Trap(Gone("there was no answer".into()).into())),
     }
 }
 

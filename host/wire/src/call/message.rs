@@ -102,6 +102,15 @@ impl Call<'_> {
     }
 }
 
+impl Reply<'_> {
+    /// A long message that it brings becomes a part of `frame`, in which the answer came, see [`Bytes::share`].
+    pub fn share(&mut self, frame: &SharedBytes) {
+        if let Self::Queue(QueueReply::Message(message)) | Self::Pipe(PipeReply::Message(message)) = self {
+            message.share(frame);
+        }
+    }
+}
+
 /// The answer to a call that went well; which one, is said with the call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply<'a> {

@@ -21,6 +21,7 @@ const TURN: End = End::Lost("it spoke out of turn");
 const NO_MESSAGE: End = End::Lost("it sent bytes that are no message");
 const DONE: Answer = Ok(Reply::Queue(QueueReply::Done));
 const GET: QueueCall<'static> = QueueCall::Get { timeout: None };
+const NOW: QueueCall<'static> = QueueCall::Get { timeout: Some(0) };
 /// One more than a list in a call may have.
 const TOO_MANY: usize = taskcell_wire::call::BATCH_ITEMS + 1;
 
@@ -110,6 +111,49 @@ pub(crate) const ASKS: &[Ask] = &[
         loop {
             assert_eq!(double.call(Call::Queue(queue, GET)), Err(CallError::Cancelled));
         }
+    }),
+    // Loans.
+    ("posts to room that it was not lent", End::Answered, |double, _| {
+        let queue = double.queue();
+        let _ = double.post(0, &put_of(queue, b"posted"));
+        double.put(queue, b"put");
+        told(double.got(queue) == Some(b"put".to_vec()) && double.call(Call::Queue(queue, NOW)) == Err(CallError::TimedOut))
+    }),
+    ("posts that are no messages", NO_MESSAGE, |double, _| {
+        let queue = double.with_room();
+        assert!(double.post(0, &[0xff; 64]).is_some());
+        double.call_at_all(Call::Queue(queue, GET))
+    }),
+    ("posts that are cut short", NO_MESSAGE, |double, _| {
+        let queue = double.with_room();
+        let frame = put_of(queue, b"posted and cut");
+        assert!(double.post(0, &frame[..frame.len() - 8]).is_some());
+        double.call_at_all(Call::Queue(queue, GET))
+    }),
+    ("posts that are other calls", TURN, |double, _| {
+        let queue = double.with_room();
+        assert!(double.post(0, &frame(&FromWorker::Call(CallId(0), Call::Queue(queue, GET)))).is_some());
+        double.call_at_all(Call::Queue(queue, GET))
+    }),
+    ("posts to another queue than it was lent room in", TURN, |double, _| {
+        let other = double.queue();
+        let queue = double.with_room();
+        assert!(double.post(0, &put_of(other, b"posted")).is_some());
+        double.call_at_all(Call::Queue(queue, GET))
+    }),
+    ("posts of more than it was lent room for", End::Lost("it sent more than its limits allow"), |double, _| {
+        let queue = double.with_room();
+        let (frame, mut at) = (put_of(queue, b""), 0);
+        while let Some(end) = double.post(at, &frame) {
+            at = end;
+        }
+        double.call_at_all(Call::Queue(queue, GET))
+    }),
+    ("takings of more than it was lent", End::Lost("its answers were out of order"), |double, _| {
+        let queue = double.with_room();
+        (0..4).for_each(|_| assert!(double.got(queue).is_some()));
+        (0..1000).for_each(|taken| assert!(taskcell_worker::loan::take(&double.page, taken)));
+        double.call_at_all(Call::Queue(queue, GET))
     }),
     // Tells.
     ("drops of what it does not have", End::Answered, |double, _| {
@@ -332,6 +376,10 @@ fn is_quota(answer: &Answer, limit: &str) -> Then {
     told(is_refused(answer, limit))
 }
 
+fn put_of(queue: HandleId, message: &[u8]) -> Vec<u8> {
+    frame(&FromWorker::Call(CallId(0), Call::Queue(queue, QueueCall::Put { message: message.into(), timeout: None })))
+}
+
 fn one_outcome() -> OutcomeWriter {
     let mut outcomes = OutcomeWriter::default();
     outcomes.push(0, &Outcome::Ok(ANSWER.to_string().as_bytes()));
@@ -388,6 +436,27 @@ impl Double {
     fn put(&mut self, queue: HandleId, message: &[u8]) {
         let put = QueueCall::Put { message: message.into(), timeout: Some(0) };
         assert_eq!(self.call(Call::Queue(queue, put)), DONE);
+    }
+
+    /// A queue with messages, and after so many puts in a row room for more is lent.
+    fn with_room(&mut self) -> HandleId {
+        let queue = self.queue();
+        (0..20).for_each(|_| self.put(queue, b"message"));
+        queue
+    }
+
+    /// Lays a frame where posts lie, behind so many words of others.
+    fn post(&self, at: usize, frame: &[u8]) -> Option<usize> {
+        taskcell_worker::loan::post(&self.page, at, frame.len(), |writer| {
+            writer.write(frame);
+            true
+        })
+    }
+
+    /// Makes a call that nobody may live to answer.
+    fn call_at_all(&mut self, call: Call<'_>) -> Then {
+        self.ask(CallId(100), call);
+        Then::Stay
     }
 
     fn got(&mut self, queue: HandleId) -> Option<Vec<u8>> {

@@ -11,19 +11,9 @@ pub(crate) const PROMISES: &[Promise] = &[
 ];
 
 const KIB: usize = 1024;
-/// On both sides of where another way begins: 16 KiB, 2 MiB, and some between and beyond.
-const LENGTHS: [usize; 10] = [
-    0,
-    1,
-    16 * KIB - 50,
-    16 * KIB,
-    16 * KIB + 1,
-    500 * KIB + 3,
-    2048 * KIB - 4200,
-    2048 * KIB - 4096,
-    2048 * KIB,
-    3072 * KIB + 7,
-];
+/// On both sides of where another way begins: 16 KiB, 2012 KiB, and some between and beyond.
+const LENGTHS: [usize; 10] =
+    [0, 1, 16 * KIB - 50, 16 * KIB, 16 * KIB + 1, 500 * KIB + 3, 2012 * KIB - 50, 2012 * KIB, 2048 * KIB, 3072 * KIB + 7];
 
 /// Bytes that show where each of them belongs.
 fn message(length: usize) -> Vec<u8> {

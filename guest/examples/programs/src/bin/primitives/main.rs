@@ -8,6 +8,7 @@ mod pipes;
 mod pools;
 mod processes;
 mod queues;
+mod streams;
 mod syncing;
 
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         processes::PROMISES,
         pools::PROMISES,
         long::PROMISES,
+        streams::PROMISES,
     ] {
         for (promise, holds) in promises.iter().filter(|(promise, _)| promise.contains(&only)) {
             match holds() {
