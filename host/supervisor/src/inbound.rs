@@ -9,7 +9,7 @@ use taskcell_sandbox::Strictness;
 use taskcell_wire::call::SharedBytes;
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{ChunkId, Encoding, FromWorker, WorkerId, codec};
-use taskcell_worker::mailbox;
+use taskcell_worker::{loan, mailbox};
 
 use crate::delivery::{Block, Printed};
 use crate::dispatcher::Dispatcher;
@@ -144,8 +144,11 @@ fn message(
             dispatcher.broker.call(dispatcher.now(), id, call, body)
         }
         FromWorker::Tell(tell) => dispatcher.broker.tell(dispatcher.now(), id, tell),
-        // It was taken before this was read.
-        FromWorker::Laid => Ok(()),
+        // What lay there was taken before this was read; what was laid since rings again, or is seen now.
+        FromWorker::Laid => {
+            loan::looked(&link.memory);
+            loans::told(dispatcher, id, link)
+        }
     }
 }
 

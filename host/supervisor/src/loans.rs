@@ -31,8 +31,6 @@ pub(crate) fn told(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link) -
     if let Some(before) = link.lent {
         let taken = loan::taken(&link.memory);
         if taken != before {
-            loan::looked(&link.memory);
-            let taken = loan::taken(&link.memory);
             link.lent = Some(taken);
             dispatcher.listener.posted(id, link);
             dispatcher.broker.taken(now, id, taken)?;
