@@ -19,6 +19,8 @@
 //! queue holds, leased and delayed messages too; so a message can always come back, and consumers that don't answer hold up
 //! producers instead of filling memory. A put is all or none. `closed` comes to a getter only when nothing is left that could come back.
 //!
+//! What is lent to a task (`queue/loan.rs`) is still in the queue, and room that is lent is taken.
+//!
 //! The road not taken is a count of unanswered leases apart from the capacity, as Python's `JoinableQueue` has it: then a message that
 //! comes back to a full queue has no room.
 

@@ -11,186 +11,33 @@
 //! stays here. A borrower lays what it posts where its death can't take it, and what it takes is marked there; what it has done
 //! is told here ([`Broker::posted`], [`Broker::taken`]) before anything else that it sends, and before any call of others on the same thing
 //! ([`Broker::borrowers`]). A call that could tell that something is lent is made after that is over ([`Broker::in_the_way`]). So
-//! there is no moment at which anybody could tell a loan from calls that were answered one by one.
+//! nobody can tell a loan from calls that were answered one by one, but for this: puts of two tasks into one queue, neither of which could know of the
+//! other's, may change places.
 //!
 //! A loan belongs to one handle of one attempt, and ends with either.
 
 use std::collections::BTreeMap;
 
 use taskcell_wire::WorkerId;
-use taskcell_wire::call::{
-    Batch, Bytes, Call, CallId, Create, End, HandleId, Loan, ObjectId, PipeCall, PipeReply, QueueCall, QueueReply, Reply,
-    SharedBytes,
-};
+use taskcell_wire::call::{Batch, Bytes, Call, CallId, Create, End, HandleId, Loan, ObjectId, Reply};
 
+use super::Broker;
 use super::handles::Grant;
 use super::objects::Body;
-use super::{Answers, Broker};
 use crate::effect::{Effect, Violation};
-use crate::loan::{Habit, LOAN_BYTES, LONGEST};
-use crate::pipe::Pipe;
-use crate::queue::{Conflicts, Queue};
-use crate::quotas::ITEM_BYTES;
+use crate::loan::LOAN_BYTES;
+use crate::queue::Conflicts;
 use crate::time::Now;
 
-/// Which calls a loan is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Puts and sends.
-    Put,
-    /// Gets and receives.
-    Get,
-}
+mod lender;
+mod lent;
 
-impl Kind {
-    /// The handle of a call that a loan could have been for, and its kind.
-    pub(super) fn of(call: &Call<'_>) -> Option<(HandleId, Self)> {
-        if let Call::Queue(handle, QueueCall::Put { message, .. }) | Call::Pipe(handle, PipeCall::Send { message, .. }) = call {
-            return (message.len() <= LONGEST).then_some((*handle, Self::Put));
-        }
-        if let Call::Queue(handle, QueueCall::Get { .. }) | Call::Pipe(handle, PipeCall::Recv { .. }) = call {
-            return Some((*handle, Self::Get));
-        }
-        None
-    }
-}
-
-/// What is lent: the handle that it is for, and what is left of it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lent {
-    pub(super) handle: HandleId,
-    object: ObjectId,
-    /// The end, if it is a pipe.
-    end: Option<End>,
-    messages: u64,
-    /// For room: their bytes.
-    bytes: u64,
-    /// How many messages were posted or taken.
-    used: u64,
-}
-
-impl Lent {
-    /// The message of a call for which room was lent.
-    fn message_of(&mut self, call: Call<'_>) -> Result<SharedBytes, Violation> {
-        let (Call::Queue(handle, QueueCall::Put { message, .. }) | Call::Pipe(handle, PipeCall::Send { message, .. })) = call
-        else {
-            return Err(Violation::OutOfTurn);
-        };
-        if handle != self.handle {
-            return Err(Violation::OutOfTurn);
-        }
-        self.messages = self.messages.checked_sub(1).ok_or(Violation::OverLimit)?;
-        self.bytes = self.bytes.checked_sub(message.len() as u64).ok_or(Violation::OverLimit)?;
-        self.used += 1;
-        Ok(message.into_shared())
-    }
-
-    /// What room that is lent counts for of all bytes.
-    fn promised(&self) -> u64 {
-        self.bytes.saturating_add(self.messages.saturating_mul(ITEM_BYTES))
-    }
-}
-
-/// The loans of one attempt.
-#[derive(Debug, Default)]
-pub(super) struct Loans {
-    room: Option<Lent>,
-    messages: Option<Lent>,
-    puts: Habit,
-    gets: Habit,
-}
+use lender::Lender;
+use lent::is_short;
+pub(super) use lent::{Kind, Lent, Loans};
 
 /// Who has loans of which object. A worker stands there once for each loan.
 pub(super) type Borrowers = BTreeMap<ObjectId, Vec<WorkerId>>;
-
-/// Whether an answer has room for a loan beside it.
-fn is_short(reply: &Reply<'_>) -> bool {
-    if let Reply::Queue(QueueReply::Message(message)) | Reply::Pipe(PipeReply::Message(message)) = reply {
-        return message.len() <= LONGEST;
-    }
-    true
-}
-
-/// What loans do to an object, whatever it is.
-enum Lender<'a> {
-    Queue(&'a mut Queue),
-    Pipe(&'a mut Pipe, End),
-}
-
-impl Loans {
-    /// One more call of a kind. Whether the next ones are likely to be the same.
-    fn again(&mut self, handle: HandleId, kind: Kind) -> bool {
-        match kind {
-            Kind::Put => self.puts.again(handle),
-            Kind::Get => self.gets.again(handle),
-        }
-    }
-
-    fn of(&self, kind: Kind) -> Option<&Lent> {
-        match kind {
-            Kind::Put => self.room.as_ref(),
-            Kind::Get => self.messages.as_ref(),
-        }
-    }
-}
-
-impl<'a> Lender<'a> {
-    fn of(body: &'a mut Body, end: Option<End>) -> Option<Self> {
-        if let Body::Queue(queue) = body {
-            return Some(Self::Queue(queue));
-        }
-        if let (Body::Pipe(pipe), Some(end)) = (body, end) { Some(Self::Pipe(pipe, end)) } else { None }
-    }
-
-    fn lend_room(&mut self) -> Option<(u32, u64)> {
-        match self {
-            Self::Queue(queue) => queue.lend_room(),
-            Self::Pipe(pipe, end) => pipe.lend_room(*end),
-        }
-    }
-
-    fn lend_messages(&mut self) -> Vec<SharedBytes> {
-        match self {
-            Self::Queue(queue) => queue.lend_messages(),
-            Self::Pipe(pipe, end) => pipe.lend_messages(*end),
-        }
-    }
-
-    fn return_room(&mut self, messages: u64, bytes: u64) {
-        match self {
-            Self::Queue(queue) => queue.return_room(messages, bytes),
-            Self::Pipe(pipe, end) => pipe.return_room(*end, messages, bytes),
-        }
-    }
-
-    fn post(&mut self, message: SharedBytes) {
-        match self {
-            Self::Queue(queue) => queue.post(message),
-            Self::Pipe(pipe, end) => pipe.post(*end, message),
-        }
-    }
-
-    fn posted(&mut self, now: Now, out: &mut Answers) {
-        match self {
-            Self::Queue(queue) => queue.posted(now, &mut out.queue),
-            Self::Pipe(pipe, _) => pipe.posted(now, &mut out.pipe),
-        }
-    }
-
-    fn taken(&mut self, now: Now, count: usize, out: &mut Answers) {
-        match self {
-            Self::Queue(queue) => queue.taken(now, count, &mut out.queue),
-            Self::Pipe(pipe, end) => pipe.taken(now, *end, count, &mut out.pipe),
-        }
-    }
-
-    fn take_back(&mut self, now: Now, out: &mut Answers) {
-        match self {
-            Self::Queue(queue) => queue.take_back(now, &mut out.queue),
-            Self::Pipe(pipe, end) => pipe.take_back(now, *end, &mut out.pipe),
-        }
-    }
-}
 
 impl Broker {
     /// Workers whose posts and takings have to be told ([`posted`](Self::posted), [`taken`](Self::taken)) before this call of another one.
