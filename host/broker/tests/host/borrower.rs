@@ -34,13 +34,18 @@ impl Borrower {
     }
 
     /// Makes a call out of what is lent, if that can be.
-    fn make(&mut self, call: &Call<'static>) -> Option<Answer> {
+    fn make(&mut self, call: &Call<'_>) -> Option<Answer> {
         let (Call::Queue(handle, _) | Call::Pipe(handle, _)) = call else { return None };
         if let Call::Queue(_, QueueCall::Put { message, .. }) | Call::Pipe(_, PipeCall::Send { message, .. }) = call {
             let room = self.room.as_mut().filter(|(of, messages, _)| of == handle && *messages > 0)?;
             let left = room.2.checked_sub(u32::try_from(message.len()).ok()?)?;
             (room.1, room.2) = (room.1 - 1, left);
-            self.posts.push(call.clone());
+            let message = message.clone().into_shared().into();
+            self.posts.push(if matches!(call, Call::Queue(..)) {
+                Call::Queue(*handle, QueueCall::Put { message, timeout: None })
+            } else {
+                Call::Pipe(*handle, PipeCall::Send { message, timeout: None })
+            });
             self.posted += 1;
             let is_queue = matches!(call, Call::Queue(..));
             return Some(Ok(if is_queue { Reply::Queue(QueueReply::Done) } else { Reply::Pipe(PipeReply::Done) }));
@@ -84,21 +89,27 @@ impl Host {
     }
 
     /// Makes a call as a worker and a supervisor do that know of loans; its answer if that came at once.
-    pub(crate) fn call_or_use(&mut self, id: WorkerId, call: Call<'static>) -> Option<Answer> {
+    pub(crate) fn call_or_use(&mut self, id: WorkerId, call: Call<'_>) -> Option<Answer> {
+        self.use_loan(id, &call).or_else(|| self.call(id, call))
+    }
+
+    /// Makes a call out of what is lent, as a worker does, if that can be. Otherwise whatever stands in its way is taken back, as a supervisor
+    /// does.
+    pub(crate) fn use_loan(&mut self, id: WorkerId, call: &Call<'_>) -> Option<Answer> {
         let borrower = self.borrowers.entry(id).or_default();
-        if let Some(answer) = borrower.make(&call) {
+        if let Some(answer) = borrower.make(call) {
             return Some(answer);
         }
-        if let Call::Queue(handle, _) | Call::Pipe(handle, _) = &call {
+        if let Call::Queue(handle, _) | Call::Pipe(handle, _) = call {
             borrower.handle = Some(*handle);
         }
         self.told(id);
-        for other in self.broker.borrowers(id, &call) {
+        for other in self.broker.borrowers(id, call) {
             self.told(other);
         }
-        for other in self.broker.in_the_way(id, &call) {
+        for other in self.broker.in_the_way(id, call) {
             self.recover(other);
         }
-        self.call(id, call)
+        None
     }
 }

@@ -380,6 +380,7 @@ impl Host {
 
     /// A worker is done with what it runs, as far as the worker knows.
     pub(crate) fn pop(&mut self, id: WorkerId) -> (ChunkId, u32) {
+        self.told(id);
         let worker = self.worker(id);
         let front = worker.line.front_mut().unwrap_or_else(|| panic!("{id} runs nothing"));
         let at = (front.chunk, front.done);
@@ -408,6 +409,7 @@ impl Host {
     }
 
     pub(crate) fn drop(&mut self, id: WorkerId, handle: HandleId) {
+        self.told(id);
         self.broker.tell(self.now, id, Tell::Drop(handle)).unwrap_or_else(|violation| panic!("{id}: {violation}"));
         self.settle();
     }

@@ -32,10 +32,11 @@ pub(crate) struct Counts {
     pub(crate) chunks: u64,
     pub(crate) again: u64,
     pub(crate) abandoned: u64,
+    pub(crate) lent: u64,
 }
 
 impl Counts {
-    fn fields(&self) -> [(&'static str, u64); 29] {
+    fn fields(&self) -> [(&'static str, u64); 30] {
         [
             ("calls", self.calls),
             ("answers", self.answers),
@@ -66,6 +67,7 @@ impl Counts {
             ("chunks", self.chunks),
             ("attempts tried again", self.again),
             ("abandoned calls", self.abandoned),
+            ("calls made out of loans", self.lent),
         ]
     }
 
@@ -100,6 +102,7 @@ impl Counts {
             &mut self.chunks,
             &mut self.again,
             &mut self.abandoned,
+            &mut self.lent,
         ];
         for (mine, (_, theirs)) in mine.into_iter().zip(other.fields()) {
             *mine += theirs;

@@ -112,13 +112,14 @@ impl Program {
         let mut options = options();
         options.is_program = !random.once_in(4);
         options.recall = !random.once_in(4);
+        options.loans = random.once_in(2);
         options.limits.processes = 12;
         options.limits.pools = 4;
         options.limits.handles = 24;
         options.limits.objects = 120;
         options.limits.depth = 4;
         options.limits.waiting_tasks = 5;
-        options.limits.bytes = 20_000;
+        options.limits.bytes = if options.loans { 200_000 } else { 20_000 };
         options.quotas.reply_bytes = 2000;
         let closed_world = options.is_program;
         let roots = if closed_world { 1 } else { random.between(1, 3) };
