@@ -394,6 +394,7 @@ impl Host {
 
     /// All tasks of the chunk that a worker runs end, each with its input.
     pub(crate) fn end_chunk(&mut self, id: WorkerId) {
+        self.told(id);
         let worker = self.worker(id);
         worker.open.clear();
         let sent = worker.line.pop_front().unwrap_or_else(|| panic!("{id} runs nothing"));
