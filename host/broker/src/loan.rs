@@ -6,12 +6,11 @@
 
 use taskcell_wire::call::HandleId;
 
-/// The most messages of one loan. A call for each so many costs a hundredth of what it costs for each one.
+/// The most messages of one loan: a call of 2.3 us (`host/PERFORMANCE.md`) for so many is 9 ns for each.
 pub const LOAN_MESSAGES: u32 = 256;
-/// Their bytes, and what a worker has room for.
+/// Their bytes. A worker has about as much space for posts (`worker/words.rs`); what does not fit there is an ordinary call.
 pub const LOAN_BYTES: u64 = 32 * 1024;
-/// The longest message with which, or for which, anything is lent, in bytes. Copying longer ones costs more than the call, and few of them
-/// would be a loan.
+/// The longest message with which, or for which, anything is lent, in bytes. Of these a loan has eight; of longer ones too few to be worth it.
 pub const LONGEST: usize = 4096;
 
 /// Calls of one kind on one handle before the first loan.

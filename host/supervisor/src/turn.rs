@@ -164,9 +164,9 @@ impl Dispatcher {
     /// A worker is gone, or about to be: its process is reaped here.
     fn end(&mut self, id: WorkerId, mut link: Link) {
         let _ = epoll::delete(&self.epoll, link.socket());
-        self.listener.gone(id);
         // What it posted and took before its end counts, unless it can't be understood.
         let _ = loans::told(self, id, &mut link);
+        self.listener.gone(id);
         let (pid, running, wanting) = (link.pid(), page::running(&link.memory), link.wanting);
         self.last_written = link.capture.take().map(Capture::left);
         let death = link.end();

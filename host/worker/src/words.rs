@@ -1,6 +1,6 @@
 //! Which word of the shared memory is whose, and where messages lie in it.
 //!
-//! In one place because three modules use it: an index that two of them took for theirs would make a counter of one a flag of the other. Eight words
+//! In one place because four modules use it: an index that two of them took for theirs would make a counter of one a flag of the other. Eight words
 //! are a cache line; words that different sides write to stand in different lines, but for those that both sides write to.
 
 use taskcell_sandbox::SharedMemory;

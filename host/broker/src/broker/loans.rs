@@ -40,22 +40,19 @@ pub(super) use lent::{Kind, Lent, Loans};
 pub(super) type Borrowers = BTreeMap<ObjectId, Vec<WorkerId>>;
 
 impl Broker {
-    /// Workers whose posts and takings have to be told ([`posted`](Self::posted), [`taken`](Self::taken)) before this call of another one.
+    /// Workers whose posts and takings have to be told ([`posted`](Self::posted), [`taken`](Self::taken)) before this call of another one. Those of the
+    /// caller are told already.
     #[must_use]
     pub fn borrowers(&self, worker: WorkerId, call: &Call<'_>) -> Vec<WorkerId> {
         if self.borrowers.is_empty() {
             return Vec::new();
         }
-        let of_object =
-            |handle: &HandleId| self.handle(worker, *handle).ok().and_then(|handle| self.borrowers.get(&handle.object));
-        let found = if let Call::Queue(handle, _) | Call::Pipe(handle, _) = call {
-            of_object(handle).cloned().unwrap_or_default()
-        } else if let Call::WaitAny { .. } = call {
-            self.all_borrowers()
-        } else {
-            Vec::new()
-        };
-        found.into_iter().filter(|borrower| *borrower != worker).collect()
+        if let Call::WaitAny { .. } = call {
+            return self.all_borrowers();
+        }
+        let (Call::Queue(handle, _) | Call::Pipe(handle, _)) = call else { return Vec::new() };
+        let found = self.handle(worker, *handle).ok().and_then(|handle| self.borrowers.get(&handle.object));
+        found.into_iter().flatten().filter(|borrower| **borrower != worker).copied().collect()
     }
 
     /// Workers whose loans have to be taken back ([`recovered`](Self::recovered)) before this call, since it could tell that they are there. What was done

@@ -2,7 +2,7 @@
 //!
 //! The bindings make a `Vec` of every `list<u8>` before a function of theirs is called, and give one back. For a message of 1 MiB these are two
 //! copies of seven, and for a short one an allocation. These functions read a message where it lies in the guest's memory, and give
-//! back what the answer came in. They stand before those of the bindings, and do the same.
+//! back what the answer came in. They take the place of those of the bindings, which the bindings' traits demand all the same, and do what those do.
 
 use std::sync::Arc;
 
@@ -17,40 +17,61 @@ use super::queue::Queue;
 use super::view::{Handle, ask, match_one};
 use crate::state::State;
 
+/// The interfaces and functions whose place is taken.
+const QUEUE: &str = "taskcell:host/queue@0.1.0";
+const PIPE: &str = "taskcell:host/pipe@0.1.0";
+const PUT: &str = "[method]queue.put";
+const GET: &str = "[method]queue.get";
+const SEND: &str = "[method]connection.send";
+const RECV: &str = "[method]connection.recv";
+
 /// What a function with WIT's `result<T, error>` gives back.
 type Answered<T> = wasmtime::Result<(Result<T, Error>,)>;
 
+/// Links functions in the place of others, and nothing else: a name that is linked twice by mistake stays an error.
+fn instead(linker: &mut Linker<State>, link: fn(&mut Linker<State>) -> wasmtime::Result<()>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    let linked = link(linker);
+    linker.allow_shadowing(false);
+    linked
+}
+
 /// Lets `queue.put` and `queue.get` be these.
 pub(super) fn queue(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    let mut queue = linker.allow_shadowing(true).instance("taskcell:host/queue@0.1.0")?;
+    instead(linker, link_queue)
+}
+
+/// Lets `connection.send` and `connection.recv` be these.
+pub(super) fn pipe(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    instead(linker, link_pipe)
+}
+
+fn link_queue(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let mut queue = linker.instance(QUEUE)?;
     queue.func_wrap(
-        "[method]queue.put",
+        PUT,
         |store: StoreContextMut<'_, State>, (queue, message, timeout): (Resource<Queue>, WasmList<u8>, Timeout)| {
             give(store, &queue, &message, timeout, put_call, |reply| match_one!(reply, Reply::Queue(QueueReply::Done) => ()))
         },
     )?;
-    queue.func_wrap("[method]queue.get", |store: StoreContextMut<'_, State>, (queue, timeout): (Resource<Queue>, Timeout)| {
+    queue.func_wrap(GET, |store: StoreContextMut<'_, State>, (queue, timeout): (Resource<Queue>, Timeout)| {
         let call = |queue| Call::Queue(queue, QueueCall::Get { timeout });
         take(store, &queue, call, |reply| match_one!(reply, Reply::Queue(QueueReply::Message(message)) => message.into_shared()))
     })
 }
 
-/// Lets `connection.send` and `connection.recv` be these.
-pub(super) fn pipe(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    let mut pipe = linker.allow_shadowing(true).instance("taskcell:host/pipe@0.1.0")?;
+fn link_pipe(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let mut pipe = linker.instance(PIPE)?;
     pipe.func_wrap(
-        "[method]connection.send",
+        SEND,
         |store: StoreContextMut<'_, State>, (end, message, timeout): (Resource<Connection>, WasmList<u8>, Timeout)| {
             give(store, &end, &message, timeout, send_call, |reply| match_one!(reply, Reply::Pipe(PipeReply::Done) => ()))
         },
     )?;
-    pipe.func_wrap(
-        "[method]connection.recv",
-        |store: StoreContextMut<'_, State>, (end, timeout): (Resource<Connection>, Timeout)| {
-            let call = |end| Call::Pipe(end, PipeCall::Recv { timeout });
-            take(store, &end, call, |reply| match_one!(reply, Reply::Pipe(PipeReply::Message(message)) => message.into_shared()))
-        },
-    )
+    pipe.func_wrap(RECV, |store: StoreContextMut<'_, State>, (end, timeout): (Resource<Connection>, Timeout)| {
+        let call = |end| Call::Pipe(end, PipeCall::Recv { timeout });
+        take(store, &end, call, |reply| match_one!(reply, Reply::Pipe(PipeReply::Message(message)) => message.into_shared()))
+    })
 }
 
 fn put_call(queue: HandleId, message: Bytes<'_>, timeout: Timeout) -> Call<'_> {
@@ -91,4 +112,27 @@ fn answered<T>(mut store: StoreContextMut<'_, State>, result: Result<T, Fault>) 
         Ok(answer) => Ok(answer),
         Err(fault) => Err(store.data_mut().host().convert_error(fault)?),
     },))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::interfaces;
+    use super::super::view::Views;
+    use super::*;
+
+    /// A name that the bindings don't have would take nobody's place, and nobody would see it.
+    #[test]
+    fn these_have_the_names_of_the_bindings() -> wasmtime::Result<()> {
+        let engine = wasmtime::Engine::default();
+        let mut linker = Linker::new(&engine);
+        interfaces::queue::add_to_linker::<_, Views>(&mut linker, State::host)?;
+        interfaces::pipe::add_to_linker::<_, Views>(&mut linker, State::host)?;
+        for (interface, name) in [(QUEUE, PUT), (QUEUE, GET), (PIPE, SEND), (PIPE, RECV)] {
+            assert!(linker.instance(interface)?.func_wrap(name, |_, (): ()| Ok(())).is_err(), "{name} takes no place");
+        }
+        queue(&mut linker)?;
+        pipe(&mut linker)?;
+        assert!(link_queue(&mut linker).is_err(), "only these may be linked twice");
+        Ok(())
+    }
 }
