@@ -31,6 +31,7 @@ const CASES: &[Case] = &[
     ("a_map_is_lazy", a_map_is_lazy),
     ("a_map_that_is_dropped_cancels_its_tasks", a_map_that_is_dropped_cancels_its_tasks),
     ("an_unordered_map_gives_every_result", an_unordered_map_gives_every_result),
+    ("no_task_waits_behind_one_that_takes_long", no_task_waits_behind_one_that_takes_long),
     ("a_failed_input_is_one_item_of_a_map", a_failed_input_is_one_item_of_a_map),
     ("bytes_travel_as_they_are", bytes_travel_as_they_are),
     ("wrong_names_and_inputs_are_errors", wrong_names_and_inputs_are_errors),
@@ -182,6 +183,19 @@ fn an_unordered_map_gives_every_result() {
         pool.map_unordered::<_, u64>("echo", 0..50_000u64).expect("a map").map(|result| result.expect("a result")).collect();
     found.sort_unstable();
     assert!(found.into_iter().eq(0..50_000));
+}
+
+fn no_task_waits_behind_one_that_takes_long() {
+    for isolation in [Isolation::Fresh, Isolation::Reuse] {
+        let pool = builder(3).isolation(isolation).build().expect("a pool");
+        // Two of these never end, each amid others that are quick, and by then known to be.
+        let endless = [7_000u32, 15_013];
+        let inputs = (1..=30_000u32).map(|n| if endless.contains(&n) { 0 } else { n });
+        let results = pool.map_unordered::<_, u32>("spin", inputs).expect("a map");
+        let mut found: Vec<u32> = results.take(30_000 - endless.len()).map(|result| result.expect("a result")).collect();
+        found.sort_unstable();
+        assert!(found.into_iter().eq((1..=30_000).filter(|n| !endless.contains(n))), "with {isolation:?} instances");
+    }
 }
 
 fn a_failed_input_is_one_item_of_a_map() {

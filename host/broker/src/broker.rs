@@ -19,7 +19,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use taskcell_wire::call::{CallId, Holder, ObjectId, TaskId};
-use taskcell_wire::{ChunkId, Encoding, JobId, Run, WorkerId};
+use taskcell_wire::{ChunkId, Encoding, JobId, Run, Turn, WorkerId};
 
 use crate::effect::{Effect, PoolEffect};
 use crate::options::{JobOptions, RetryBudget};
@@ -77,8 +77,10 @@ pub struct Work<'a> {
     pub count: u32,
     /// Their inputs, as [`ItemWriter`](taskcell_wire::ItemWriter) writes them.
     pub items: std::borrow::Cow<'a, [u8]>,
-    /// Whether the worker has to claim each of them but the first, because they may be taken back ([`Effect::TakeBack`]).
-    pub lent: bool,
+    /// The first one's turn at its worker.
+    pub turn: Turn,
+    /// Whether the worker had nothing else, so that the first ones are its own, and can't be taken back ([`Effect::TakeBack`]).
+    pub claimed: bool,
 }
 
 impl Work<'_> {
@@ -92,6 +94,9 @@ impl Work<'_> {
             output: self.options.output,
             timeout: self.options.timeout.map(|timeout| timeout.0),
             timed: self.options.timed,
+            turn: self.turn,
+            together: self.options.together.max(1),
+            claimed: self.claimed,
             count: self.count,
             items: &self.items,
         }

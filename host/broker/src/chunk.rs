@@ -49,24 +49,6 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// Its tasks as chunks of `each` at most, in order, without history.
-    pub(crate) fn split(self, each: u32) -> Vec<Self> {
-        let each = each.max(1);
-        if self.count <= each {
-            return vec![self];
-        }
-        let mut reader = ItemReader::new(&self.items);
-        let mut part = |from: u32| {
-            let mut items = ItemWriter::default();
-            (from..self.count.min(from.saturating_add(each)))
-                .for_each(|_| items.push(reader.next().and_then(Result::ok).unwrap_or(&[])));
-            let (items, count) = items.into_parts();
-            let first = self.first.saturating_add(u64::from(from));
-            Self { job: self.job, first, count, items, history: Vec::new(), start_by: self.start_by }
-        };
-        (0..self.count).step_by(each as usize).map(&mut part).collect()
-    }
-
     /// The tasks `from..to` of this chunk, as a chunk of its own without history; `None` if there is none.
     #[must_use]
     pub fn part(&self, from: u32, to: u32) -> Option<Self> {
@@ -102,16 +84,6 @@ mod tests {
         let part = whole.part(1, 3).unwrap();
         assert_eq!((part.first, part.count), (11, 2));
         assert_eq!(part, Chunk { first: 11, ..chunk(&[b"bb", b"ccc"]) });
-    }
-
-    #[test]
-    fn a_split_chunk_is_its_parts_in_order() {
-        let whole = chunk(&[b"a", b"bb", b"ccc", b"dddd", b"eeeee"]);
-        for each in 0..7 {
-            let step = each.max(1);
-            let parts = (0..5).step_by(step as usize).filter_map(|at| whole.part(at, at + step)).collect::<Vec<_>>();
-            assert_eq!(whole.clone().split(each), parts, "by {each}");
-        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the broker wants done.
 
 use taskcell_wire::call::{CallError, CallId, Level, Loan, Reply, TaskId};
-use taskcell_wire::{ChunkId, JobId, WorkerId};
+use taskcell_wire::{ChunkId, JobId, Turn, WorkerId};
 
 use crate::broker::PoolId;
 use crate::chunk::Attempt;
@@ -53,12 +53,9 @@ pub enum Effect {
     Spawn(WorkerId),
     /// Send the worker this chunk, which [`Broker::work`](crate::Broker::work) lends.
     Send(WorkerId, ChunkId),
-    /// Of this chunk only the first so many tasks are the worker's any more, and no later chunk is. Its running task waits in a call, so
-    /// the worker reads this before it starts another, and the others can go elsewhere at once.
-    Recall(WorkerId, ChunkId, u32),
-    /// This chunk was only lent: take back what the worker has not begun of it, and say how many it has to
+    /// Take back what the worker has not claimed of what was sent to it until now: what has a turn before this one. How far it has got is told to
     /// [`Broker::taken_back`](crate::Broker::taken_back).
-    TakeBack(WorkerId, ChunkId),
+    TakeBack(WorkerId, Turn),
     /// Ask the worker to stop what it runs of this chunk.
     Stop(WorkerId, ChunkId),
     /// Let the worker end by itself; it has nothing more to do.
@@ -122,8 +119,7 @@ pub enum Effect {
 pub enum PoolEffect {
     Spawn(WorkerId),
     Send(WorkerId, ChunkId),
-    Recall(WorkerId, ChunkId, u32),
-    TakeBack(WorkerId, ChunkId),
+    TakeBack(WorkerId, Turn),
     Stop(WorkerId, ChunkId),
     Retire(WorkerId),
     Kill(WorkerId, KillReason),

@@ -37,6 +37,13 @@ impl Estimate {
         });
     }
 
+    /// `count` tasks ran for `nanoseconds` together, and not all of them have ended.
+    pub fn at_least(&mut self, count: u32, nanoseconds: u64) {
+        if nanoseconds / u64::from(count.max(1)) > self.mean.unwrap_or(0) {
+            self.learn(count, nanoseconds);
+        }
+    }
+
     /// A task waited for something, so it may take long: until others came back quickly, they travel alone.
     pub fn waited(&mut self) {
         self.mean = Some(self.mean.unwrap_or(0).max(2 * QUEUE_NS));
@@ -55,6 +62,12 @@ impl Estimate {
     #[must_use]
     pub fn run_time(&self, count: u32) -> u64 {
         self.mean.map_or(u64::MAX, |mean| mean.saturating_mul(u64::from(count)))
+    }
+
+    /// Whether `count` tasks are known to take longer than what waits at a worker should.
+    #[must_use]
+    pub fn is_long(&self, count: u32) -> bool {
+        self.mean.is_some() && self.run_time(count) > QUEUE_NS
     }
 
     /// Whether a worker that has `chunks` with `tasks` tasks before it should get another chunk.

@@ -81,6 +81,8 @@ pub struct JobOptions {
     pub once: bool,
     /// Each is given to a worker that has nothing else: it brings what only the running task may have.
     pub alone: bool,
+    /// How many a worker claims at once, at least 1: none of these runs elsewhere once the first has begun.
+    pub together: u32,
 }
 
 impl JobOptions {
@@ -88,6 +90,6 @@ impl JobOptions {
     #[must_use]
     pub fn new(task: TaskIndex) -> Self {
         let (input, output) = (Encoding::Json, Encoding::Json);
-        Self { task, timeout: None, queue_timeout: None, input, output, timed: false, once: false, alone: false }
+        Self { task, timeout: None, queue_timeout: None, input, output, timed: false, once: false, alone: false, together: 1 }
     }
 }

@@ -19,7 +19,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use taskcell_wire::{ChunkId, JobId, TaskIndex, WorkerId};
+use taskcell_wire::{ChunkId, JobId, TaskIndex, Turn, WorkerId};
 
 use crate::chunk::Chunk;
 use crate::effect::{KillReason, PoolEffect, Violation};
@@ -67,8 +67,12 @@ struct Flight {
     /// When its next task can have started at the earliest.
     since: Now,
     stop_sent: Option<Now>,
-    /// When what was not begun of it is taken back; `None` if it is the worker's for good.
-    lent_until: Option<Now>,
+    /// The turn of its first task.
+    turn: Turn,
+    /// Whether its worker had nothing else, so that its first tasks can't be taken back.
+    claimed: bool,
+    /// When what was not begun of it is taken back at the latest, whoever is idle.
+    hurried: Option<Now>,
 }
 
 #[derive(Debug)]
@@ -95,6 +99,10 @@ struct Worker {
     tasks: u32,
     /// Tasks that ended.
     served: u32,
+    /// The turn of the next task that it is given.
+    next: Turn,
+    /// Before this turn all that it has not begun was asked for.
+    asked: Turn,
     /// Its running task waits in a call.
     waits: bool,
     killed: Option<KillReason>,
@@ -102,7 +110,7 @@ struct Worker {
 
 impl Worker {
     fn new(id: WorkerId) -> Self {
-        Self { id, flights: VecDeque::new(), tasks: 0, served: 0, waits: false, killed: None }
+        Self { id, flights: VecDeque::new(), tasks: 0, served: 0, next: Turn(0), asked: Turn(0), waits: false, killed: None }
     }
 
     /// Whether it has nothing to do and may be given something.

@@ -232,7 +232,7 @@ pub(crate) struct MapArgs {
     #[arg(long)]
     pub(crate) unordered: bool,
 
-    /// Tasks that travel together [default: as many as their run time suggests]
+    /// Tasks that a worker takes at once [default: 1]; until it takes them, any other worker may
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) chunk: Option<u32>,
 

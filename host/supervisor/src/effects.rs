@@ -57,17 +57,10 @@ impl Dispatcher {
         match effect {
             Effect::Spawn(id) => self.spawn(id),
             Effect::Send(worker, chunk) => self.send(worker, chunk),
-            Effect::Recall(worker, chunk, count) => {
-                if let Some(link) = self.links.get_mut(&worker) {
-                    // A frame of a few bytes is never over the cap.
-                    let _ = encode(&ToWorker::Recall(chunk, count), 64, link.out());
-                }
-            }
-            Effect::TakeBack(worker, chunk) => {
+            Effect::TakeBack(worker, until) => {
                 if let Some(link) = self.links.get(&worker) {
-                    let begun = page::take_back(&link.memory, chunk);
-                    let now = self.now();
-                    self.broker.taken_back(now, worker, chunk, begun);
+                    let claimed = page::take_back(&link.memory, until);
+                    self.broker.taken_back(self.now(), worker, until, claimed);
                 }
             }
             Effect::Stop(worker, chunk) => {
@@ -164,10 +157,11 @@ impl Dispatcher {
     fn send(&mut self, worker: WorkerId, chunk: ChunkId) {
         let (Some(work), Some(link)) = (self.broker.work(worker, chunk), self.links.get_mut(&worker)) else { return };
         let cap = link.cap;
-        if work.lent {
-            page::lend(&link.memory, chunk);
+        let run = work.run(chunk);
+        if run.claimed {
+            page::give(&link.memory, run.turn, run.together.min(run.count));
         }
-        if let Err(error) = encode(&ToWorker::Run(work.run(chunk)), cap, link.out()) {
+        if let Err(error) = encode(&ToWorker::Run(run), cap, link.out()) {
             // Inputs are capped when they are submitted, below a frame's cap.
             link.kill(format!("because its work could not be sent: {error}"));
         }

@@ -62,7 +62,8 @@ impl Bell {
 pub struct MappingOptions {
     /// Results in the order of their inputs.
     pub ordered: bool,
-    /// Tasks in a chunk; `None`: as many as their run time suggests.
+    /// How many tasks a worker takes at once; `None`: one. None of them runs elsewhere once the first has begun, so a number over 1 is for those
+    /// that should share what one worker has. How many travel together is another matter, and follows from their run time.
     pub chunk: Option<u32>,
 }
 
@@ -199,7 +200,7 @@ impl<S: Source> Mapping<S> {
             self.supply = Supply::More;
         }
         while self.supply == Supply::More && dispatcher.wants_more() && self.is_open() {
-            let tasks = self.options.chunk.unwrap_or_else(|| dispatcher.chunk_tasks(self.task));
+            let tasks = dispatcher.chunk_tasks(self.task).max(self.options.chunk.unwrap_or(1));
             let mut items = ItemWriter::default();
             self.supply = self.source.supply(&mut items, tasks.clamp(1, CHUNK_TASKS), CHUNK_BYTES);
             let (items, count) = items.into_parts();

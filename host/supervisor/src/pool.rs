@@ -346,7 +346,9 @@ impl Pool {
     /// task.
     #[must_use]
     pub fn mapping<S: Source>(&self, task: TaskIndex, source: S, run: RunOptions, options: MappingOptions) -> Mapping<S> {
-        let job_options = JobOptions { input: run.input, output: run.output, timed: run.timed, ..self.job_options(task) };
+        let together = options.chunk.unwrap_or(1);
+        let job_options =
+            JobOptions { input: run.input, output: run.output, timed: run.timed, together, ..self.job_options(task) };
         let (job, sink) = self.host.open(job_options);
         Mapping::new(Arc::clone(&self.host.shared), job, sink, task, source, options)
     }

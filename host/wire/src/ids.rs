@@ -33,6 +33,11 @@ id!(
     "job"
 );
 id!(
+    /// How many tasks were given to a worker before this one. A task that was taken back keeps its turn for itself, so none comes twice.
+    Turn(u64),
+    "turn"
+);
+id!(
     /// A task's place in [`Interface::tasks`](crate::types::Interface).
     TaskIndex(u16),
     "task"

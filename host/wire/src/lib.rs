@@ -42,7 +42,7 @@ pub use command::CommandInput;
 pub use compile::{FromCompiler, Refusal, RefusalKind, ToCompiler};
 pub use error::WireError;
 pub use from_worker::{FromWorker, LayerReport, Ready, Stream};
-pub use ids::{ChunkId, JobId, TaskIndex, WorkerId};
+pub use ids::{ChunkId, JobId, TaskIndex, Turn, WorkerId};
 pub use items::{ItemReader, ItemWriter};
 pub use limits::{Isolation, Limits};
 pub use outcome::{Limit, Outcome, OutcomeReader, OutcomeWriter, TrapKind};
@@ -51,4 +51,4 @@ pub use types::{HOST_PACKAGE, Import, Interface, Signature, TypeDef, TypeId, Typ
 
 /// Raised by one with every change of a message's bytes. Supervisor and worker are the same binary, so a difference means that
 /// the file was replaced while it ran; the handshake tells it instead of misreading frames.
-pub const PROTOCOL_VERSION: u16 = 4;
+pub const PROTOCOL_VERSION: u16 = 5;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::call::{CallError, CallId, Loan, Reply};
-use crate::ids::{ChunkId, TaskIndex};
+use crate::ids::{ChunkId, TaskIndex, Turn};
 use crate::limits::{Isolation, Limits};
 use crate::types::Interface;
 
@@ -81,6 +81,12 @@ pub struct Run<'a> {
     pub timeout: Option<u64>,
     /// Whether to measure each task's run time.
     pub timed: bool,
+    /// The first one's turn; those behind it follow.
+    pub turn: Turn,
+    /// How many are claimed at once, at least 1 (`taskcell_worker::page`).
+    pub together: u32,
+    /// Whether the first ones are claimed for the worker.
+    pub claimed: bool,
     /// How many inputs there are.
     pub count: u32,
     /// The inputs, as [`ItemWriter`](crate::items::ItemWriter) writes them.
@@ -88,8 +94,8 @@ pub struct Run<'a> {
     pub items: &'a [u8],
 }
 
-/// Supervisor to worker. Cancelling is not here: a worker that runs a guest reads no messages, so the request stands in the
-/// page that both share (`taskcell_worker::page`).
+/// Supervisor to worker. Cancelling and taking back are not here: a worker that runs a guest reads no messages, so these
+/// requests stand in the page that both share (`taskcell_worker::page`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToWorker<'a> {
     /// First, once.
@@ -99,9 +105,6 @@ pub enum ToWorker<'a> {
     Run(Run<'a>),
     /// The answer to a call.
     Reply(CallId, #[serde(borrow)] Result<Reply<'a>, CallError>),
-    /// Of this chunk, whose running task waits in a call, only the first so many tasks are this worker's any more, and of what was sent
-    /// after it nothing is.
-    Recall(ChunkId, u32),
     /// End, after what was sent before.
     Shutdown,
     /// The answer to this call lies in shared memory, with so many bytes.

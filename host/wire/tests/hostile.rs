@@ -149,7 +149,7 @@ fn mutated_messages_cost_an_error_and_no_more() {
             match message {
                 ToWorker::Boot(boot) => use_interface(&boot.interface),
                 ToWorker::Run(run) => read_all(run.items),
-                ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Recall(..) | ToWorker::Laid(..) | ToWorker::Shutdown => {}
+                ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Laid(..) | ToWorker::Shutdown => {}
             }
         }
         if let Ok(message) = decode::<FromWorker<'_>>(&bytes) {

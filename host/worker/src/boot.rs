@@ -61,12 +61,9 @@ fn read_boot(inbox: &Inbox) -> Result<Box<Boot>, WorkerError> {
             return match codec::decode::<ToWorker<'_>>(frame)? {
                 ToWorker::Boot(boot) if boot.version == PROTOCOL_VERSION => Ok(boot),
                 ToWorker::Boot(boot) => Err(WireError::Version { theirs: boot.version, ours: PROTOCOL_VERSION }.into()),
-                ToWorker::Run(_)
-                | ToWorker::Reply(..)
-                | ToWorker::Lend(..)
-                | ToWorker::Recall(..)
-                | ToWorker::Laid(..)
-                | ToWorker::Shutdown => Err(WorkerError::OutOfTurn),
+                ToWorker::Run(_) | ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Laid(..) | ToWorker::Shutdown => {
+                    Err(WorkerError::OutOfTurn)
+                }
             };
         }
         match inbox.read(&mut arrived, None)? {

@@ -105,7 +105,6 @@ impl Caller {
                         let frame = frame.to_vec();
                         arrived.keep(frame);
                     }
-                    ToWorker::Recall(chunk, count) => arrived.recall(chunk, count),
                     // Nobody is told to end while it has a task.
                     ToWorker::Boot(_) | ToWorker::Shutdown => return Err(gone(WorkerError::OutOfTurn)),
                 }
@@ -203,7 +202,6 @@ fn hand_over(id: CallId, space: &Arc<Vec<u8>>, length: usize, answer: &mut Answe
         | ToWorker::Lend(..)
         | ToWorker::Laid(..)
         | ToWorker::Run(_)
-        | ToWorker::Recall(..)
         | ToWorker::Boot(_)
         | ToWorker::Shutdown => Err(gone(WorkerError::OutOfTurn)),
     }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use taskcell_wire::{ChunkId, FrameBuffer};
+use taskcell_wire::FrameBuffer;
 
 use crate::error::WorkerError;
 use crate::stop::now;
@@ -27,8 +27,6 @@ pub struct Arrived {
     kept: VecDeque<Vec<u8>>,
     /// The last one that was taken out of `kept`, to be lent.
     taken: Vec<u8>,
-    /// The chunk of which only the first tasks are still this worker's, and how many.
-    recalled: Option<(ChunkId, u32)>,
     buffer: FrameBuffer,
 }
 
@@ -47,7 +45,7 @@ impl Inbox {
     /// Reads what `buffer` and then `socket` hold.
     #[must_use]
     pub fn new(socket: OwnedFd, buffer: FrameBuffer) -> Self {
-        Self { socket, arrived: Mutex::new(Arrived { kept: VecDeque::new(), taken: Vec::new(), recalled: None, buffer }) }
+        Self { socket, arrived: Mutex::new(Arrived { kept: VecDeque::new(), taken: Vec::new(), buffer }) }
     }
 
     /// What arrived, to be looked through. Never held while a guest runs that can make calls.
@@ -112,18 +110,6 @@ impl Arrived {
     /// As [`next_frame`](Self::next_frame).
     pub fn next_new(&mut self) -> Result<Option<&[u8]>, WorkerError> {
         Ok(self.buffer.next_frame()?)
-    }
-
-    /// Work behind the call that waits was taken back: what was kept, and of `chunk` all but the first `count` tasks.
-    pub fn recall(&mut self, chunk: ChunkId, count: u32) {
-        self.kept.clear();
-        self.recalled = Some((chunk, count));
-    }
-
-    /// Whether a task was taken back before it was begun.
-    #[must_use]
-    pub fn is_recalled(&self, chunk: ChunkId, place: u32) -> bool {
-        self.recalled.is_some_and(|(recalled, count)| recalled == chunk && place >= count)
     }
 
     /// Changes the cap for the frames to come.

@@ -79,7 +79,7 @@ impl RunLoop {
             ToWorker::Run(run) => self.run(&run)?,
             ToWorker::Shutdown => return Ok(false),
             // Boot is over; the others are for a call that waits, and are read there.
-            ToWorker::Boot(_) | ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Recall(..) | ToWorker::Laid(..) => {
+            ToWorker::Boot(_) | ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Laid(..) => {
                 return Err(WorkerError::OutOfTurn);
             }
         }
@@ -89,14 +89,11 @@ impl RunLoop {
     fn run(&mut self, run: &Run<'_>) -> Result<(), WorkerError> {
         self.outbox.begin(run.chunk, run.output == Encoding::Command)?;
         self.stop.set_chunk(Some(run.chunk));
-        let lent = page::is_lent(&self.page, run.chunk);
+        let mut claims = page::Claims::of(run);
         let items = ItemReader::new(run.items).take(run.count as usize);
         for (place, item) in (0u32..).zip(items) {
             let item = item?;
-            if self.calls && self.inbox.lock().is_recalled(run.chunk, place) {
-                break;
-            }
-            if lent && place > 0 && !page::claim(&self.page, run.chunk, place) {
+            if !claims.has_next(&self.page) {
                 break;
             }
             page::begin(&self.page, run.chunk, place);

@@ -34,8 +34,8 @@ pub(crate) const LISTENING: usize = 24;
 /// By both: the answer's state or its length.
 pub(crate) const ANSWER: usize = 32;
 
-/// By both: the chunk that is lent to the worker, and how many tasks of it were claimed (`page.rs`).
-pub(crate) const LENT: usize = 40;
+/// By both: the turn of the task that is claimed next (`page.rs`).
+pub(crate) const CLAIMED: usize = 40;
 
 /// By both: how many words of posts there are, and whether they are all (`loan.rs`).
 pub(crate) const POSTED: usize = 48;
@@ -63,7 +63,7 @@ mod tests {
     /// Each side's words, and those that both write to.
     const WORKER: [usize; 7] = [RUNNING, BEAT, ANSWERED, WORKER_CPU, CALL, CALLER_CPU, LONG];
     const SUPERVISOR: [usize; 4] = [STOP, SENT, SUPERVISOR_CPU, LISTENING];
-    const BOTH: [usize; 5] = [ANSWER, LENT, POSTED, RUNG, TAKEN];
+    const BOTH: [usize; 5] = [ANSWER, CLAIMED, POSTED, RUNG, TAKEN];
 
     #[test]
     fn no_word_has_two_meanings_and_no_line_two_writers() {

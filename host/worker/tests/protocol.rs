@@ -5,8 +5,8 @@ mod stage;
 
 use stage::{CHATTY, Heard, NUMBERS, PRINT, Setting, Stage, compiled, flat, message};
 use taskcell_wire::{
-    Boot, ChunkId, CommandInput, Encoding, Grants, Isolation, PROTOCOL_VERSION, Run, Stream, TaskIndex, ToWorker, WireError,
-    limits::MIB,
+    Boot, ChunkId, CommandInput, Encoding, Grants, Isolation, PROTOCOL_VERSION, Run, Stream, TaskIndex, ToWorker, Turn,
+    WireError, limits::MIB,
 };
 use taskcell_worker::{WorkerError, page};
 
@@ -99,6 +99,9 @@ fn inputs_that_do_not_fit_are_told_and_the_next_task_runs() {
         output: Encoding::Json,
         timeout: None,
         timed: true,
+        turn: Turn(0),
+        together: 1,
+        claimed: true,
         count: 1,
         items: &[2, b'[', b']'],
     };
@@ -182,6 +185,31 @@ fn shutdown_ends_it_after_what_was_sent_before() {
 }
 
 #[test]
+fn what_was_taken_back_is_not_run_and_what_comes_after_it_is() {
+    let mut stage = numbers();
+    let mut out = Vec::new();
+    let mut run = |chunk: u64, turn: u64, claimed: bool, inputs: &[u8]| {
+        let items: Vec<u8> = inputs.iter().flat_map(|digit| [1, *digit]).collect();
+        let count = u32::try_from(inputs.len()).unwrap();
+        let (chunk, turn, task, encoding) = (ChunkId(chunk), Turn(turn), stage.task("echo"), Encoding::Json);
+        let (input, output, timeout, timed, together) = (encoding, encoding, None, false, 1);
+        let run = Run { chunk, task, input, output, timeout, timed, turn, together, claimed, count, items: &items };
+        message(&mut out, &ToWorker::Run(run));
+    };
+    // One turn was claimed when the rest was taken back; the first chunk had three, the second two.
+    run(0, 0, true, b"123");
+    run(1, 3, false, b"45");
+    run(2, 5, true, b"6");
+    run(3, 6, false, b"78");
+    page::give(&stage.page, Turn(0), 1);
+    assert_eq!(page::take_back(&stage.page, Turn(5)), Turn(1));
+    page::give(&stage.page, Turn(5), 1);
+    stage.write(&out);
+    assert_eq!(flat(stage.hear_outcomes(4)), ["1", "6", "7", "8"]);
+    shut_down(stage);
+}
+
+#[test]
 fn many_bytes_of_results_pass_through_a_small_socket() {
     let mut stage = numbers();
     let long: Vec<u8> = (0u8..=255).cycle().take(300_000).collect();
@@ -218,6 +246,9 @@ fn garbage_ends_it_with_an_error() {
         output: Encoding::Json,
         timeout: None,
         timed: false,
+        turn: Turn(0),
+        together: 1,
+        claimed: true,
         count: 2,
         items: &[3, b'[', b'1', b']', 0xff, 0xff, 0xff],
     };

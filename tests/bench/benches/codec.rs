@@ -5,7 +5,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use taskcell_wire::{
     ChunkId, Encoding, FrameBuffer, FromWorker, ItemReader, ItemWriter, Outcome, OutcomeReader, OutcomeWriter, Run, TaskIndex,
-    ToWorker, codec, encode,
+    ToWorker, Turn, codec, encode,
 };
 
 const CAP: u64 = 64 << 20;
@@ -27,6 +27,9 @@ fn run(count: u32, items: &[u8]) -> ToWorker<'_> {
         output: Encoding::Json,
         timeout: None,
         timed: false,
+        turn: Turn(7),
+        together: 1,
+        claimed: false,
         count,
         items,
     })

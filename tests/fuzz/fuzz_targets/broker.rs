@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use taskcell_broker::{
     Attempt, Cause, Chunk, Duration, JobOptions, Now, Pool, PoolEffect, PoolOptions, RetryBudget, Verdict, Violation,
 };
-use taskcell_wire::{ChunkId, ItemWriter, JobId, TaskIndex, WorkerId};
+use taskcell_wire::{ChunkId, ItemWriter, JobId, TaskIndex, Turn, WorkerId};
 
 /// Numbers are small or taken modulo what there is, so that right ones come up often.
 #[derive(Debug, Arbitrary)]
@@ -20,7 +20,7 @@ enum Call {
     Gone { worker: u8, running: Option<(u8, u8)> },
     Cancel { job: bool },
     Drain { job: bool },
-    Waits { worker: u8, recall: bool },
+    Waits { worker: u8, take_back: bool },
     GoesOn { worker: u8 },
     CouldNotStart { worker: u8 },
     Tick { milliseconds: u16 },
@@ -126,11 +126,11 @@ impl Model {
             }
             Call::Cancel { job } => self.pool.cancel_job(self.now, JOBS[usize::from(job)]),
             Call::Drain { job } => self.pool.drain_job(JOBS[usize::from(job)]),
-            Call::Waits { worker, recall } => {
+            Call::Waits { worker, take_back } => {
                 let id = self.worker(worker);
                 // As the broker does it: only a task that runs makes a call that waits.
                 if self.pool.running(id).is_some() {
-                    self.pool.waits(self.now, id, recall);
+                    self.pool.waits(id, take_back);
                 }
             }
             Call::GoesOn { worker } => self.pool.goes_on(self.now, self.worker(worker)),
@@ -211,14 +211,7 @@ impl Model {
                         self.sent.insert((id, chunk), (flight.job, flight.first, flight.count));
                     }
                 }
-                PoolEffect::Recall(id, chunk, keep) => {
-                    // What went back in line is the worker's no more.
-                    self.sent.retain(|(of, sent), _| *of != id || sent.0 <= chunk.0);
-                    if let Some((_, _, count)) = self.sent.get_mut(&(id, chunk)) {
-                        *count = keep;
-                    }
-                }
-                PoolEffect::TakeBack(id, chunk) => taken_back.push((id, chunk)),
+                PoolEffect::TakeBack(id, until) => taken_back.push((id, until)),
                 PoolEffect::Kill(id, _) => killed.push(id),
                 PoolEffect::Lost { job, index, .. } => self.task_ended(job, index),
                 PoolEffect::Cancelled { job, first, count } => {
@@ -231,14 +224,16 @@ impl Model {
                 PoolEffect::Stop(..) | PoolEffect::Retire(_) => {}
             }
         }
-        for (id, chunk) in taken_back {
+        for (id, until) in taken_back {
             // It says something; what it can have begun is what it was sent.
-            let begun = (self.now.0 % 9) as u32;
-            self.pool.taken_back(self.now, id, chunk, begun);
-            self.sent.retain(|sent, _| *sent != (id, chunk));
-            if let Some((flight, _)) = self.pool.flight(id, chunk) {
-                self.sent.insert((id, chunk), (flight.job, flight.first, flight.count));
-            }
+            let claimed = Turn(until.0.saturating_sub(self.now.0 % 9));
+            self.pool.taken_back(self.now, id, until, claimed);
+            let pool = &self.pool;
+            self.sent.retain(|(of, chunk), sent| {
+                let flight = pool.flight(*of, *chunk).filter(|_| *of == id);
+                *sent = flight.map_or(*sent, |(flight, _)| (flight.job, flight.first, flight.count));
+                *of != id || flight.is_some()
+            });
             self.take_effects();
         }
         for id in killed {

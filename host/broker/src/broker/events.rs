@@ -1,7 +1,7 @@
 //! What workers say and what becomes of them, but for their calls.
 
 use taskcell_wire::call::{CallError, Level, Tell};
-use taskcell_wire::{ChunkId, JobId, WorkerId};
+use taskcell_wire::{ChunkId, JobId, Turn, WorkerId};
 
 use super::due::Due;
 use super::{Broker, Progress};
@@ -151,13 +151,13 @@ impl Broker {
         self.settle();
     }
 
-    /// What [`Effect::TakeBack`] asked for: a worker has begun with the first `begun` tasks of a chunk and can begin with
-    /// no more of it.
-    pub fn taken_back(&mut self, now: Now, worker: WorkerId, chunk: ChunkId, begun: u32) {
+    /// What [`Effect::TakeBack`] asked for: of what was sent to a worker before the turn `until` it has claimed what comes before `claimed`, in its own
+    /// words, and can claim no more.
+    pub fn taken_back(&mut self, now: Now, worker: WorkerId, until: Turn, claimed: Turn) {
         self.at(now);
         let Some(pool) = self.pool_of(worker) else { return };
         if let Some(state) = self.pools.get_mut(&pool) {
-            state.pool.taken_back(self.now, worker, chunk, begun);
+            state.pool.taken_back(self.now, worker, until, claimed);
             self.dirty.insert(pool);
         }
         self.settle();

@@ -207,9 +207,9 @@ impl Broker {
     pub fn work(&self, worker: WorkerId, chunk: taskcell_wire::ChunkId) -> Option<Work<'_>> {
         let state = self.workers.get(&worker)?;
         let pool = &self.pools.get(&state.pool)?.pool;
-        let ((flight, options), lent) = (pool.flight(worker, chunk)?, pool.is_lent(worker, chunk));
+        let ((flight, options), (turn, claimed)) = (pool.flight(worker, chunk)?, pool.turn(worker, chunk)?);
         let items = if options.alone { Cow::Owned(self.arguments_of(worker, flight)?) } else { Cow::Borrowed(&*flight.items) };
-        Some(Work { job: flight.job, options, first: flight.first, count: flight.count, items, lent })
+        Some(Work { job: flight.job, options, first: flight.first, count: flight.count, items, turn, claimed })
     }
 
     fn arguments_of(&self, worker: WorkerId, chunk: &Chunk) -> Option<Vec<u8>> {

@@ -22,8 +22,7 @@ impl Broker {
                 self.effects.push(Effect::Spawn(worker));
             }
             PoolEffect::Send(worker, chunk) => self.send(id, worker, chunk),
-            PoolEffect::Recall(worker, chunk, keep) => self.effects.push(Effect::Recall(worker, chunk, keep)),
-            PoolEffect::TakeBack(worker, chunk) => self.effects.push(Effect::TakeBack(worker, chunk)),
+            PoolEffect::TakeBack(worker, until) => self.effects.push(Effect::TakeBack(worker, until)),
             PoolEffect::Stop(worker, chunk) => {
                 self.effects.push(Effect::Stop(worker, chunk));
                 self.stopped(worker, chunk);

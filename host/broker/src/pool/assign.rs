@@ -1,6 +1,6 @@
 //! Who gets what waits.
 
-use taskcell_wire::ChunkId;
+use taskcell_wire::{ChunkId, Turn};
 
 use super::{Flight, Pool, Slot, Worker, lend, together};
 use crate::effect::PoolEffect;
@@ -32,13 +32,20 @@ impl Pool {
             };
             let estimate = self.estimates.get(&job.options.task).copied().unwrap_or_default();
             let options = job.options;
-            let count = start_by.map_or(count, |by| count.min(lend::most(now, by, together(&self.options, &estimate))));
+            let most = together(&self.options, &estimate).max(options.together);
+            let count = match start_by {
+                Some(by) => count.min(lend::most(now, by, most)),
+                // More is known of its tasks than when it was made.
+                None if estimate.is_long(count) => count.min(most),
+                None => count,
+            };
             let alone = self.options.one_at_a_time || options.alone || options.queue_timeout.is_some();
             let most = self.options.max_tasks_per_worker;
             let free = self.slots.iter_mut().filter_map(|slot| match slot {
                 Slot::Ready(worker)
                     if worker.killed.is_none()
                         && !worker.waits
+                        && !worker.is_late(now)
                         && estimate.has_room(worker.flights.len(), worker.tasks)
                         && (!alone || worker.flights.is_empty())
                         && may_serve(worker, count, most) =>
@@ -53,17 +60,16 @@ impl Pool {
                 return;
             };
             let Some(mut chunk) = self.pending.pop_front(Some(&mut job.lane)) else { return };
-            if chunk.count > count {
-                let mut parts = chunk.split(count).into_iter();
-                let Some(first) = parts.next() else { return };
+            if let (Some(first), Some(rest)) = (chunk.part(0, count), chunk.part(count, chunk.count)) {
                 chunk = first;
-                parts.rev().for_each(|part| self.pending.push_front(&mut job.lane, part));
+                self.pending.push_front(&mut job.lane, rest);
             }
             let id = ChunkId(self.next_chunk);
             self.next_chunk += 1;
             worker.tasks = worker.tasks.saturating_add(chunk.count);
-            let lent_until = lend::until(now, &chunk);
-            worker.flights.push_back(Flight { id, chunk, options, done: 0, since: now, stop_sent: None, lent_until });
+            let (turn, claimed, hurried) = (worker.next, worker.flights.is_empty(), lend::until(now, &chunk));
+            worker.next = Turn(turn.0.saturating_add(u64::from(chunk.count)));
+            worker.flights.push_back(Flight { id, chunk, options, done: 0, since: now, stop_sent: None, turn, claimed, hurried });
             self.effects.push(PoolEffect::Send(worker.id, id));
         }
     }

@@ -28,8 +28,8 @@ impl Pool {
         for (id, reason) in overdue {
             self.kill(id, reason);
         }
-        self.take_back_due(now);
         self.assign(now);
+        self.take_back_due(now);
     }
 
     /// Ends what waited too long for its first attempt.

@@ -61,7 +61,7 @@ impl Pool {
     pub(super) fn take_apart(&mut self, now: Now, worker: Worker, attempt: &Attempt, running: Option<(ChunkId, u32)>) {
         let charged = self.charged(&worker, &attempt.cause, running);
         let mut back: Vec<Chunk> = Vec::new();
-        for Flight { id, chunk, options: _, done, since, stop_sent, lent_until: _ } in worker.flights {
+        for Flight { id, chunk, options: _, done, since, stop_sent, .. } in worker.flights {
             if stop_sent.is_some() || !self.jobs.contains_key(&chunk.job) {
                 if let Some(rest) = chunk.part(done, chunk.count) {
                     self.restart.progressed();

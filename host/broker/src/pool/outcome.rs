@@ -115,6 +115,12 @@ impl Pool {
     pub(super) fn next_flight(&mut self, now: Now, id: WorkerId) {
         let Some(worker) = self.worker_mut(id) else { return };
         worker.flights.pop_front();
+        self.front_begins(now, id);
+    }
+
+    /// A worker comes to its front flight.
+    pub(super) fn front_begins(&mut self, now: Now, id: WorkerId) {
+        let Some(worker) = self.worker_mut(id) else { return };
         if let Some(next) = worker.flights.front_mut() {
             next.since = now;
             if next.stop_sent.is_some() {

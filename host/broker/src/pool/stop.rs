@@ -105,50 +105,25 @@ impl Pool {
         workers.into_iter().for_each(|id| self.kill(id, KillReason::Stopped));
     }
 
-    /// The running task of a worker waits in a call: until it goes on, nothing is given to that worker, and with `recall` what was to
-    /// follow it there goes back in line.
-    pub fn waits(&mut self, now: Now, id: WorkerId, recall: bool) {
+    /// The running task of a worker waits in a call: until it goes on, nothing is given to that worker, and with `take_back` what was to
+    /// follow it there is asked for.
+    pub fn waits(&mut self, id: WorkerId, take_back: bool) {
         let Some(worker) = self.worker_mut(id).filter(|worker| worker.killed.is_none()) else { return };
         worker.waits = true;
-        let Some(front) = worker.flights.front_mut() else { return };
-        let (chunk, keep) = (front.id, front.done.saturating_add(1));
-        let mut back = Vec::new();
-        if recall && front.chunk.count > keep {
-            if let Some(rest) = front.chunk.part(keep, front.chunk.count) {
-                back.push((front.stop_sent, rest));
-            }
-            // More than one task, so there is no history to lose.
-            front.chunk = front.chunk.part(0, keep).unwrap_or_else(|| front.chunk.clone());
-        }
-        let job = front.chunk.job;
-        if recall && worker.flights.len() > 1 {
-            back.extend(worker.flights.drain(1..).map(|flight| (flight.stop_sent, flight.chunk)));
-        }
-        // What waits once will wait again, and each time that costs a message and two journeys.
-        if let Some(job) = self.jobs.get(&job) {
-            self.estimates.entry(job.options.task).or_default().waited();
-        }
-        if back.is_empty() {
-            return;
-        }
-        if let Some(worker) = self.worker_mut(id) {
-            worker.tasks = 1;
-        }
-        self.effects.push(PoolEffect::Recall(id, chunk, keep));
-        for (stop_sent, chunk) in back.into_iter().rev() {
-            if stop_sent.is_none() && self.is_open(chunk.job) && !self.failed {
-                self.put_back(chunk);
-            } else {
-                self.cancelled(&chunk);
-            }
-        }
-        self.assign(now);
+        let Some(task) = worker.flights.front().map(|front| front.options.task) else { return };
+        let ask = (take_back && worker.tasks > 1).then(|| worker.ask_back());
+        self.effects.extend(ask);
+        // What waits once will wait again, and each time that costs a way there and back.
+        self.estimates.entry(task).or_default().waited();
     }
 
     /// The call that the running task of a worker waited in was answered.
     pub fn goes_on(&mut self, now: Now, id: WorkerId) {
         let Some(worker) = self.worker_mut(id).filter(|worker| worker.waits) else { return };
         worker.waits = false;
+        if worker.tasks > 1 {
+            self.take_back_due(now);
+        }
         if !self.pending.is_empty() {
             self.pending.offer();
             self.assign(now);

@@ -146,7 +146,7 @@ fn bytes_stay_bytes() {
 
 #[test]
 fn workers_that_can_not_be_told_to_give_back_get_one_task_at_a_time() {
-    let (mut host, root) = Host::with(BrokerOptions { recall: false, ..options() }, 1);
+    let (mut host, root) = Host::with(BrokerOptions { take_back: false, ..options() }, 1);
     let pool = host.make(root, Create::Pool(PoolSettings { workers: Some(1), ..PoolSettings::default() }));
     let values = Batch((0..100).map(|n| json(&n.to_string())).collect());
     assert_eq!(host.call(root, Call::Pool(pool, PoolCall::Map { task: "fib", values })), None);

@@ -13,7 +13,7 @@ use taskcell_wire::call::{
     Reply, RunArgument, TaskId, TaskValue, Tell,
 };
 use taskcell_wire::{
-    ChunkId, Encoding, Import, Interface, Isolation, ItemReader, ItemWriter, JobId, Signature, TaskIndex, TypeDef, TypeId,
+    ChunkId, Encoding, Import, Interface, Isolation, ItemReader, ItemWriter, JobId, Signature, TaskIndex, Turn, TypeDef, TypeId,
     TypeTable, WorkerId,
 };
 
@@ -33,7 +33,8 @@ pub(crate) struct Sent {
     pub(crate) job: JobId,
     pub(crate) options: JobOptions,
     pub(crate) first: u64,
-    /// Inputs of tasks that were not recalled.
+    pub(crate) turn: Turn,
+    /// Inputs of tasks that were not taken back.
     pub(crate) items: Vec<Vec<u8>>,
     pub(crate) done: u32,
 }
@@ -132,7 +133,7 @@ pub(crate) fn options() -> BrokerOptions {
         grace: Duration::from_millis(100),
         is_program: true,
         on_deadlock: OnDeadlock::Fail,
-        recall: true,
+        take_back: true,
         loans: false,
     }
 }
@@ -219,18 +220,25 @@ impl Host {
                 let work = self.broker.work(id, chunk).unwrap_or_else(|| panic!("{id} has no {chunk}"));
                 let items = ItemReader::new(&work.items).map(|item| item.unwrap_or(&[]).to_vec()).collect::<Vec<_>>();
                 assert_eq!(items.len(), work.count as usize);
-                let sent = Sent { chunk, job: work.job, options: work.options, first: work.first, items, done: 0 };
+                let turn = work.turn;
+                let sent = Sent { chunk, job: work.job, options: work.options, first: work.first, turn, items, done: 0 };
                 self.worker(id).line.push_back(sent);
             }
-            Effect::Recall(id, chunk, keep) => {
+            Effect::TakeBack(id, until) => {
                 let worker = self.worker(id);
-                assert!(!worker.open.is_empty(), "{id} is not in a call");
-                worker.line.truncate(1);
-                let front = worker.line.front_mut().unwrap_or_else(|| panic!("{id} runs nothing"));
-                assert_eq!((front.chunk, front.done + 1), (chunk, keep));
-                front.items.truncate(keep as usize);
+                // It has claimed what it runs, which is the first of what it has.
+                let mut place = 0;
+                worker.line.retain(|sent| {
+                    place += 1;
+                    sent.turn >= until || place == 1
+                });
+                let running = worker.line.front_mut().filter(|front| front.turn < until);
+                let claimed = running.map_or(until, |front| {
+                    front.items.truncate(front.done as usize + 1);
+                    Turn(front.turn.0 + u64::from(front.done) + 1)
+                });
+                self.broker.taken_back(self.now, id, until, claimed);
             }
-            Effect::TakeBack(id, _) => panic!("{id} was lent nothing: none of these is in a hurry"),
             Effect::Stop(id, chunk) => self.worker(id).stop = Some(chunk),
             Effect::Retire(id) => {
                 self.worker(id).retired = true;

@@ -141,7 +141,7 @@ impl<'a> Hostile<'a> {
         let mut options = options();
         options.is_program = script.once_in(3);
         options.on_deadlock = if script.once_in(3) { OnDeadlock::Warn } else { OnDeadlock::Fail };
-        options.recall = !script.once_in(3);
+        options.take_back = !script.once_in(3);
         options.limits = HostLimits {
             processes: 10,
             pools: 3,
@@ -310,7 +310,6 @@ impl<'a> Hostile<'a> {
             Effect::ReadInput(_, _, limit) => assert!(limit > 0),
             other @ (Effect::Spawn(_)
             | Effect::Send(..)
-            | Effect::Recall(..)
             | Effect::TakeBack(..)
             | Effect::Stop(..)
             | Effect::Retire(_)

@@ -7,9 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use taskcell_broker::{Attempt, Cause, Chunk, Duration, JobOptions, KillReason, Now, Pool, PoolEffect, PoolOptions};
-use taskcell_wire::{ChunkId, ItemReader, JobId, WorkerId};
+use taskcell_wire::{ChunkId, ItemReader, JobId, Turn, WorkerId};
 
-/// How long a worker may have a task with a limit on waiting before it begins with it.
+mod taking_back;
+
+/// How long a worker may have a task that it does not begin with, if the task is in a hurry or somebody idle.
 const LENT: Duration = Duration::from_millis(2);
 
 /// A task's name: its job and its place there.
@@ -56,8 +58,12 @@ pub(crate) struct Flight {
     pub(crate) done: u32,
     since: Now,
     stop: Option<Now>,
-    /// When what was not begun of it is taken back.
-    lent_until: Option<Now>,
+    /// When what was not begun of it is taken back, whoever is idle.
+    hurried: Option<Now>,
+    /// The turns of its tasks.
+    turns: Vec<Turn>,
+    /// So many of the first were claimed for the worker.
+    given: usize,
 }
 
 impl Flight {
@@ -79,6 +85,19 @@ pub(crate) struct Worker {
     since: Now,
     pub(crate) killed: Option<KillReason>,
     pub(crate) line: VecDeque<Flight>,
+    /// Tasks that it was ever sent.
+    sent: u64,
+    /// So many of them when it was asked for what it had not begun.
+    asked: u64,
+}
+
+impl Worker {
+    /// Its front flight, if it has more than one task and was sent something since it was asked.
+    fn behind(&self) -> Option<&Flight> {
+        let tasks: usize = self.line.iter().map(|flight| flight.rest().len()).sum();
+        let asks = self.killed.is_none() && tasks > 1 && self.asked < self.sent;
+        self.line.front().filter(|front| asks && front.stop.is_none())
+    }
 }
 
 #[derive(Debug)]
@@ -261,44 +280,6 @@ impl Naive {
         }
     }
 
-    /// Of a chunk that was lent a worker keeps the first `keep` tasks.
-    pub(crate) fn taken_back(&mut self, now: Now, id: WorkerId, chunk: ChunkId, keep: u32) {
-        let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.killed.is_none()) else { return };
-        let Some(at) = worker.line.iter().position(|flight| flight.id == chunk) else { return };
-        let Some(flight) = worker.line.get_mut(at) else { return };
-        let back = flight.tasks.split_off((keep as usize).min(flight.tasks.len()));
-        let stopped = flight.stop.is_some();
-        if flight.rest().is_empty() {
-            worker.line.remove(at);
-            if let Some(next) = worker.line.get_mut(at).filter(|_| at == 0) {
-                next.since = now;
-                if next.stop.is_some() {
-                    self.expected.stops.push((id, next.id));
-                }
-            }
-        }
-        for task in back {
-            if !stopped && self.phase(task.0) == Some(Phase::Open) {
-                self.put(task, Place::Waiting);
-            } else {
-                self.expected.cancelled.insert(task);
-            }
-        }
-    }
-
-    /// The chunk of that worker's line, and how many tasks of it have ended and how many there are.
-    pub(crate) fn lent(&self, id: WorkerId, chunk: ChunkId) -> Option<(u32, u32)> {
-        let flight = self.workers.get(&id)?.line.iter().find(|flight| flight.id == chunk)?;
-        Some((flight.done, flight.count()))
-    }
-
-    /// When the next chunk is taken back of which more than the running task is left.
-    fn next_taken_back(&self) -> Option<Now> {
-        let alive = self.workers.values().filter(|worker| worker.killed.is_none());
-        let flights = alive.flat_map(|worker| &worker.line).filter(|flight| flight.stop.is_none() && flight.rest().len() > 1);
-        flights.filter_map(|flight| flight.lent_until).min()
-    }
-
     /// An attempt failed. Whether there is another.
     pub(crate) fn attempt_failed(&mut self, now: Now, task: Task, attempt: Attempt) -> bool {
         let again = self.may_retry(task, &attempt.cause);
@@ -453,20 +434,24 @@ impl Naive {
             }
             PoolEffect::Send(id, chunk) => {
                 let (sent, options) = pool.flight(*id, *chunk).unwrap_or_else(|| panic!("{chunk} can't be lent"));
-                self.sent(now, *id, *chunk, sent, options);
+                let turn = pool.turn(*id, *chunk).unwrap_or_else(|| panic!("{chunk} has no turn"));
+                self.sent(now, *id, *chunk, sent, options, turn);
                 assert_eq!(
                     pool.history(*id, *chunk).len(),
                     if self.front(*id).map(|f| f.id) == Some(*chunk) { sent.history.len() } else { 0 }
                 );
             }
-            PoolEffect::Recall(id, _, _) => panic!("{id} waits in no call"),
-            PoolEffect::TakeBack(id, chunk) => {
-                let worker =
-                    self.workers.get_mut(id).unwrap_or_else(|| panic!("{chunk} is taken back from {id}, which is not alive"));
-                let flight = worker.line.iter_mut().find(|flight| flight.id == *chunk);
-                let flight = flight.unwrap_or_else(|| panic!("{chunk} is taken back from {id}, which does not have it"));
-                let due = flight.lent_until.take();
-                assert!(due.is_some_and(|at| at <= now), "{chunk} is taken back at {now:?}, and is lent until {due:?}");
+            PoolEffect::TakeBack(id, until) => {
+                let worker = self.workers.get(id).unwrap_or_else(|| panic!("{id} is asked, which is not alive"));
+                let due = self.taken_back_at(worker, self.somebody_is_idle());
+                assert!(
+                    due.is_some_and(|at| at <= now),
+                    "{id} is asked for its tasks at {now:?}, and may have them until {due:?}"
+                );
+                let Some(worker) = self.workers.get_mut(id) else { return };
+                worker.asked = worker.sent;
+                assert_eq!(until.0, worker.sent, "{id} is asked for all that it was sent");
+                worker.line.iter_mut().for_each(|flight| flight.hurried = None);
             }
             PoolEffect::Stop(id, chunk) => {
                 let at = self.expected.stops.iter().position(|stop| *stop == (*id, *chunk));
@@ -513,7 +498,7 @@ impl Naive {
         }
     }
 
-    fn sent(&mut self, now: Now, id: WorkerId, chunk: ChunkId, sent: &Chunk, options: JobOptions) {
+    fn sent(&mut self, now: Now, id: WorkerId, chunk: ChunkId, sent: &Chunk, options: JobOptions, turn: (Turn, bool)) {
         assert!(!self.failed, "a failed pool sends {chunk}");
         assert_eq!(chunk.0, self.next_chunk, "chunk ids are used once, in order");
         self.next_chunk += 1;
@@ -541,8 +526,13 @@ impl Naive {
         let worker = self.workers.get_mut(&id).unwrap_or_else(|| panic!("{chunk} is sent to {id}, which is not alive"));
         assert!(worker.ready && !worker.retired && worker.killed.is_none(), "{chunk} is sent to {id}: {worker:?}");
         assert!(worker.line.is_empty() || options.queue_timeout.is_none(), "{chunk} waits behind another task at {id}");
-        let lent_until = options.queue_timeout.filter(|_| sent.count > 1).map(|_| now.plus(LENT));
-        worker.line.push_back(Flight { id: chunk, tasks, done: 0, since: now, stop: None, lent_until });
+        let hurried = options.queue_timeout.filter(|_| sent.count > 1).map(|_| now.plus(LENT));
+        let (turn, claimed) = turn;
+        assert_eq!((turn, claimed), (Turn(worker.sent), worker.line.is_empty()), "the turn of {chunk} at {id}");
+        worker.sent += u64::from(sent.count);
+        let turns = (turn.0..worker.sent).map(Turn).collect();
+        let given = if claimed { options.together as usize } else { 0 };
+        worker.line.push_back(Flight { id: chunk, tasks, done: 0, since: now, stop: None, hurried, turns, given });
     }
 
     /// Every effect of an event was seen.
@@ -576,7 +566,7 @@ impl Naive {
         let missing = self.workers.len() < self.options.workers.max(1) as usize && !self.retiring;
         assert!(!missing || next.is_some(), "a worker is missing and no tick will start it");
         if let Some(now) = ticked {
-            assert!(back.is_none_or(|at| at > now), "a tick at {now:?} left with a worker what was lent until {back:?}");
+            assert!(back.is_none_or(|at| at > now), "a tick at {now:?} left with a worker what it may have until {back:?}");
             assert!(expiry.is_none_or(|at| at > now), "a tick at {now:?} left one waiting that had to begin by {expiry:?}");
             assert!(next.is_none_or(|next| next > now), "a tick at {now:?} left something due: {next:?}");
         }

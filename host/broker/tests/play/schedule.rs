@@ -3,7 +3,7 @@
 use taskcell_broker::{
     Attempt, Cause, Chunk, Duration, JobOptions, KillReason, Now, Pool, PoolEffect, PoolOptions, RetryBudget, Verdict, Violation,
 };
-use taskcell_wire::{ChunkId, ItemWriter, JobId, TaskIndex, WorkerId};
+use taskcell_wire::{ChunkId, ItemWriter, JobId, TaskIndex, Turn, WorkerId};
 
 use super::naive::{End, Naive, Phase, input};
 use super::random::Random;
@@ -112,16 +112,14 @@ impl Play<'_> {
                 PoolEffect::Kill(_, KillReason::NotReady) => self.counts.not_ready += 1,
                 PoolEffect::Kill(_, KillReason::Violation(_) | KillReason::Killed | KillReason::Stopped)
                 | PoolEffect::Spawn(_)
-                | PoolEffect::Recall(..)
                 | PoolEffect::Stop(..) => {}
             }
             self.naive.effect(self.now, effect, &self.pool);
         }
-        let lent = effects.iter().filter_map(|effect| match effect {
-            PoolEffect::TakeBack(id, chunk) => Some((*id, *chunk)),
+        let asked = effects.iter().filter_map(|effect| match effect {
+            PoolEffect::TakeBack(id, until) => Some((*id, *until)),
             PoolEffect::Spawn(_)
             | PoolEffect::Send(..)
-            | PoolEffect::Recall(..)
             | PoolEffect::Stop(..)
             | PoolEffect::Retire(_)
             | PoolEffect::Kill(..)
@@ -130,27 +128,28 @@ impl Play<'_> {
             | PoolEffect::Expired { .. }
             | PoolEffect::Failed(_) => None,
         });
-        let lent: Vec<_> = lent.collect();
+        let asked: Vec<_> = asked.collect();
         self.log.append(&mut effects);
-        for (id, chunk) in lent {
-            self.take_back(id, chunk);
+        for (id, until) in asked {
+            self.take_back(id, until);
         }
         self.naive.settled(&self.pool, ticked.then_some(self.now));
     }
 
-    /// A worker has begun with some tasks of what was lent to it, or says anything; it has not ended more than it has begun.
-    fn take_back(&mut self, id: WorkerId, chunk: ChunkId) {
-        let (done, count) = self.naive.lent(id, chunk).unwrap_or_else(|| panic!("{id} does not have {chunk}"));
-        let keep = self.random.between(done.max(1), count);
+    /// A worker has claimed some of its tasks, or says anything; it has not ended more than it has claimed.
+    fn take_back(&mut self, id: WorkerId, until: Turn) {
+        let (turns, least) = self.naive.turns(id, until);
+        let keep = self.random.between(0, u32::try_from(turns.len()).unwrap_or(0)) as usize;
+        let claimed = turns.get(keep).copied().unwrap_or(until);
         let said = match keep {
-            _ if keep == count && self.random.once_in(2) => u32::MAX,
-            _ if keep == done.max(1) && self.random.once_in(2) => self.random.between(0, keep - 1),
-            _ => keep,
+            _ if keep == turns.len() && self.random.once_in(2) => Turn(u64::MAX),
+            _ if keep <= least && self.random.once_in(2) => Turn(self.random.below(claimed.0 + 1)),
+            _ => claimed,
         };
-        self.say(&format!("{id} has begun {said} of {chunk}"));
-        self.counts.taken_back += u64::from(count - keep);
-        self.naive.taken_back(self.now, id, chunk, keep);
-        self.pool.taken_back(self.now, id, chunk, said);
+        self.say(&format!("{id} has claimed {keep} of {} tasks until {until}, and says {said}", turns.len()));
+        self.counts.taken_back += turns.len().saturating_sub(keep.max(least)) as u64;
+        self.naive.taken_back(self.now, id, until, claimed);
+        self.pool.taken_back(self.now, id, until, said);
         self.settle(false);
     }
 
@@ -179,7 +178,9 @@ impl Play<'_> {
         let job = JobId(self.jobs.len() as u64);
         let timeout = if self.random.once_in(2) { None } else { Some(Duration::from_millis(1 + self.random.below(100))) };
         let queue_timeout = self.random.once_in(3).then(|| Duration::from_millis(self.random.below(200)));
-        let options = JobOptions { timeout, queue_timeout, ..JobOptions::new(TaskIndex(u16::from(self.random.once_in(2)))) };
+        let together = if self.random.once_in(4) { self.random.between(1, 5) } else { 1 };
+        let options =
+            JobOptions { timeout, queue_timeout, together, ..JobOptions::new(TaskIndex(u16::from(self.random.once_in(2)))) };
         self.say(&format!("open {job} {options:?}"));
         self.jobs.push((job, 0));
         self.pool.open_job(job, options);

@@ -1,7 +1,7 @@
 //! A pool whose worker is the test.
 
 use taskcell_broker::{Chunk, Duration, JobOptions, KillReason, Now, Pool, PoolEffect, PoolOptions, RetryBudget};
-use taskcell_wire::{ChunkId, ItemWriter, JobId, TaskIndex, WorkerId};
+use taskcell_wire::{ChunkId, ItemWriter, JobId, TaskIndex, Turn, WorkerId};
 
 pub(crate) const JOB: JobId = JobId(1);
 pub(crate) const OTHER: JobId = JobId(2);
@@ -92,6 +92,12 @@ impl Bench {
     pub(crate) fn places(&self, worker: WorkerId, chunk: ChunkId) -> Vec<u64> {
         let (flight, _) = self.pool.flight(worker, chunk).unwrap();
         (flight.first..flight.first + u64::from(flight.count)).collect()
+    }
+
+    /// The first turn of a chunk that was sent, and the one after its last.
+    pub(crate) fn turns(&self, worker: WorkerId, chunk: ChunkId) -> (u64, Turn) {
+        let (turn, _) = self.pool.turn(worker, chunk).unwrap();
+        (turn.0, Turn(turn.0 + self.places(worker, chunk).len() as u64))
     }
 
     pub(crate) fn finish(&mut self, worker: WorkerId, chunk: ChunkId, from: u32, count: u32) {

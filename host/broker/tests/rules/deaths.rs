@@ -79,7 +79,6 @@ fn poison_tasks_do_not_stop_the_pool() {
                     PoolEffect::Failed(why) => panic!("the pool stopped: {why}"),
                     PoolEffect::Lost { .. } => {}
                     PoolEffect::Spawn(_)
-                    | PoolEffect::Recall(..)
                     | PoolEffect::TakeBack(..)
                     | PoolEffect::Stop(..)
                     | PoolEffect::Retire(_)

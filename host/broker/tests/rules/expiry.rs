@@ -1,7 +1,7 @@
 //! Tasks that wait too long for their first attempt.
 
 use taskcell_broker::{Duration, JobOptions, PoolEffect, Violation};
-use taskcell_wire::{JobId, TaskIndex};
+use taskcell_wire::{JobId, TaskIndex, Turn};
 
 use super::bench::*;
 
@@ -30,7 +30,7 @@ fn what_waits_too_long_never_runs_and_what_runs_goes_on() {
     bench.submit(HURRIED, 3, 1);
     assert_eq!(bench.look(), []);
     bench.tick(10);
-    assert_eq!(bench.look(), [expired(1, 1), expired(2, 1)]);
+    assert_eq!(bench.look(), [expired(1, 2)]);
     bench.tick(40);
     assert_eq!(bench.look(), [expired(3, 1)]);
     bench.tick(1_000);
@@ -91,9 +91,9 @@ fn tasks_of_which_nothing_is_known_go_one_by_one() {
     bench.submit(HURRIED, 0, 1000);
     let sent = bench.sent();
     let places: Vec<_> = sent.iter().map(|(worker, chunk)| bench.places(*worker, *chunk)).collect();
-    assert_eq!((places, bench.pool.waiting()), (vec![vec![0], vec![1]], 998));
+    assert_eq!((places, bench.pool.waiting()), (vec![vec![0], vec![1]], 1));
     bench.tick(50);
-    assert_eq!(bench.look(), (2..1000).map(|first| expired(first, 1)).collect::<Vec<_>>());
+    assert_eq!(bench.look(), [expired(2, 998)]);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn short_tasks_travel_together_and_none_waits_behind_another_chunk() {
     bench.submit(HURRIED, 0, 1000);
     let sent = bench.sent();
     let sizes: Vec<_> = sent.iter().map(|(worker, chunk)| bench.places(*worker, *chunk).len()).collect();
-    assert_eq!((sizes, bench.pool.waiting()), (vec![250, 250], 2), "a quarter of a millisecond of work each");
+    assert_eq!((sizes, bench.pool.waiting()), (vec![250, 250], 1), "a quarter of a millisecond of work each");
     bench.tick(1);
     bench.finish(sent[0].0, sent[0].1, 0, 250);
     assert_eq!(bench.sent().len(), 1);
@@ -153,11 +153,17 @@ fn what_a_worker_has_not_begun_soon_goes_to_another() {
     let (worker, chunk) = bench.sent().remove(0);
     assert_eq!(bench.pool.next_tick(), Some(bench.now.plus(Duration::from_millis(2))));
     bench.tick(2);
-    assert_eq!(bench.look(), [PoolEffect::TakeBack(worker, chunk)]);
-    bench.pool.taken_back(bench.now, worker, chunk, 3);
-    let (other, rest) = bench.sent().remove(0);
-    assert_ne!(other, worker);
-    assert_eq!(bench.places(other, rest), (3..100).collect::<Vec<_>>());
+    let (turn, until) = bench.turns(worker, chunk);
+    assert_eq!(bench.look(), [PoolEffect::TakeBack(worker, until)]);
+    bench.pool.taken_back(bench.now, worker, until, Turn(turn + 3));
+    let mut ran = Vec::new();
+    while let [(other, rest)] = bench.sent()[..] {
+        assert_ne!(other, worker);
+        let places = bench.places(other, rest);
+        bench.finish(other, rest, 0, u32::try_from(places.len()).unwrap());
+        ran.extend(places);
+    }
+    assert_eq!(ran, (3..100).collect::<Vec<_>>());
     bench.finish(worker, chunk, 0, 3);
     assert_eq!(bench.pool.running(worker), None, "it has no more of it");
 }
@@ -168,8 +174,9 @@ fn what_is_taken_back_expires_in_time_though_its_worker_is_busy() {
     bench.submit(HURRIED, 0, 100);
     let (worker, chunk) = bench.sent().remove(0);
     bench.tick(2);
-    assert_eq!(bench.look(), [PoolEffect::TakeBack(worker, chunk)]);
-    bench.pool.taken_back(bench.now, worker, chunk, 1);
+    let (turn, until) = bench.turns(worker, chunk);
+    assert_eq!(bench.look(), [PoolEffect::TakeBack(worker, until)]);
+    bench.pool.taken_back(bench.now, worker, until, Turn(turn + 1));
     bench.tick(47);
     assert_eq!(bench.look(), []);
     bench.tick(1);
@@ -199,7 +206,8 @@ fn a_worker_that_lies_about_what_it_began_changes_nothing_for_others() {
     bench.finish(worker, chunk, 0, 4);
     bench.tick(2);
     bench.look();
-    bench.pool.taken_back(bench.now, worker, chunk, 0);
+    let (_, until) = bench.turns(worker, chunk);
+    bench.pool.taken_back(bench.now, worker, until, Turn(0));
     let (other, rest) = bench.sent().remove(0);
     assert_eq!(bench.places(other, rest), [4, 5, 6, 7, 8, 9], "four have ended");
     assert_eq!(
@@ -207,6 +215,7 @@ fn a_worker_that_lies_about_what_it_began_changes_nothing_for_others() {
         Err(Violation::ForeignChunk),
         "and it can't have the others"
     );
-    bench.pool.taken_back(bench.now, other, rest, u32::MAX);
+    let (_, until) = bench.turns(other, rest);
+    bench.pool.taken_back(bench.now, other, until, Turn(u64::MAX));
     assert_eq!(bench.places(other, rest).len(), 6, "all of it, and no more");
 }

@@ -9,3 +9,4 @@ mod shortage;
 mod speed;
 mod staff;
 mod stopping;
+mod taking_back;

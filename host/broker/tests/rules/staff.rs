@@ -2,6 +2,8 @@
 
 use taskcell_broker::{KillReason, Now, PoolEffect, PoolOptions};
 
+use taskcell_wire::Turn;
+
 use crate::bench::{Bench, JOB, OTHER, budget, cancelled};
 
 #[test]
@@ -68,14 +70,17 @@ fn what_stands_behind_a_task_that_waits_is_taken_back() {
     let sent = bench.sent();
     let (worker, chunk) = sent[0];
     bench.finish(worker, chunk, 0, 2);
-    bench.pool.waits(bench.now, worker, true);
-    assert_eq!(bench.look(), [PoolEffect::Recall(worker, chunk, 3)], "nothing is given to one that waits");
+    bench.pool.waits(worker, true);
+    let ((turn, _), (_, until)) = (bench.turns(worker, chunk), bench.turns(sent[1].0, sent[1].1));
+    assert_eq!(bench.look(), [PoolEffect::TakeBack(worker, until)]);
+    bench.pool.taken_back(bench.now, worker, until, Turn(turn + 3));
+    assert_eq!(bench.look(), [], "nothing is given to one that waits");
     assert_eq!((bench.places(worker, chunk), bench.pool.waiting()), (vec![0, 1, 2], 2));
     bench.pool.goes_on(bench.now, worker);
     assert_eq!(bench.look(), [], "what waited once is expected to take long");
     bench.finish(worker, chunk, 2, 1);
     let sent = bench.sent();
-    assert_eq!(bench.places(sent[0].0, sent[0].1), [3, 4], "in their order");
+    assert_eq!(bench.places(sent[0].0, sent[0].1), [3], "in their order");
 }
 
 #[test]
@@ -84,10 +89,11 @@ fn what_is_taken_back_of_a_job_that_is_over_is_cancelled() {
     bench.submit(JOB, 0, 3);
     let (worker, chunk) = bench.sent()[0];
     bench.pool.drain_job(JOB);
-    bench.pool.waits(bench.now, worker, true);
-    let effects = bench.look();
-    assert_eq!(effects[0], PoolEffect::Recall(worker, chunk, 1));
-    assert_eq!(cancelled(&effects), [(1, 2)]);
+    bench.pool.waits(worker, true);
+    let (turn, until) = bench.turns(worker, chunk);
+    assert_eq!(bench.look(), [PoolEffect::TakeBack(worker, until)]);
+    bench.pool.taken_back(bench.now, worker, until, Turn(turn + 1));
+    assert_eq!(cancelled(&bench.look()), [(1, 2)]);
 }
 
 #[test]

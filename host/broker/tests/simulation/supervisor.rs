@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use taskcell_broker::{Attempt, Broker, Effect, Finished, KillReason, Now, PoolId, ResultCheck, Results, Violation};
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::limits::BOOT_FRAME;
-use taskcell_wire::{CallId, ChunkId, FrameBuffer, FromWorker, JobId, ToWorker, WorkerId, codec, encode};
+use taskcell_wire::{CallId, ChunkId, FrameBuffer, FromWorker, JobId, ToWorker, Turn, WorkerId, codec, encode};
 
 use super::CAP;
 use super::counts::Counts;
@@ -74,8 +74,8 @@ pub(crate) struct Link {
     wanting: bool,
     seen: u64,
     still: u32,
-    /// Chunks that it was sent and whose tasks have not all ended, with their tasks' job and first place.
-    pub(crate) line: VecDeque<(ChunkId, JobId, u64, u32, u32)>,
+    /// Chunks that it was sent and whose tasks have not all ended, with their tasks' job and first place, how many ended and there are, and the first turn.
+    pub(crate) line: VecDeque<(ChunkId, JobId, u64, u32, u32, Turn)>,
     /// Chunks that were done with.
     pub(crate) former: Option<ChunkId>,
 }
@@ -138,10 +138,6 @@ impl Supervisor {
                 Effect::Send(worker, _) => {
                     assert!(!self.ledger.waits(*worker), "{worker} is given work while its task waits");
                 }
-                Effect::Recall(worker, ..) => {
-                    let calls = made.is_some_and(|(caller, _)| caller == *worker) || self.ledger.waits(*worker);
-                    assert!(calls, "{worker} is in no call");
-                }
                 Effect::Spawn(_)
                 | Effect::TakeBack(..)
                 | Effect::Lend(..)
@@ -179,26 +175,19 @@ impl Supervisor {
         match effect {
             Effect::Spawn(id) => self.spawn(id, random),
             Effect::Send(id, chunk) => self.send(id, chunk),
-            Effect::Recall(id, chunk, count) => {
-                self.counts.recalled += 1;
-                if let Some(link) = self.links.get_mut(&id) {
-                    link.line.truncate(1);
-                    let front = link.line.front_mut().filter(|front| front.0 == chunk && front.3 + 1 == count);
-                    front.unwrap_or_else(|| panic!("{id} runs something else than {chunk}")).4 = count;
-                }
-                self.tell(id, &ToWorker::Recall(chunk, count));
-            }
-            Effect::TakeBack(id, chunk) => {
+            Effect::TakeBack(id, until) => {
                 let Some(link) = self.links.get_mut(&id) else { return };
-                let Some((lent, claimed)) = link.worker.lent.replace((chunk, None)) else { panic!("{id} was lent nothing") };
-                assert_eq!(lent, chunk, "{id} was lent another chunk");
-                let begun = claimed.unwrap_or_else(|| panic!("{chunk} is taken back from {id} twice"));
-                let sent = link.line.iter_mut().find(|sent| sent.0 == chunk);
-                let sent = sent.unwrap_or_else(|| panic!("{id} has no {chunk}"));
-                self.counts.taken_back += u64::from(sent.4 - begun.min(sent.4));
-                sent.4 = begun;
-                link.count(chunk, 0);
-                self.broker.taken_back(self.now, id, chunk, begun);
+                let claimed = link.worker.claimed;
+                link.worker.claimed = claimed.max(until);
+                let mut taken = 0;
+                for sent in link.line.iter_mut().filter(|sent| sent.5 < until) {
+                    let begun = u32::try_from(claimed.0.saturating_sub(sent.5.0)).unwrap_or(u32::MAX).max(sent.3).min(sent.4);
+                    taken += u64::from(std::mem::replace(&mut sent.4, begun) - begun);
+                }
+                link.line.retain(|sent| sent.3 < sent.4);
+                self.counts.taken_back += taken;
+                self.counts.taken_from_one_that_waits += if link.worker.is_in_call() { taken } else { 0 };
+                self.broker.taken_back(self.now, id, until, claimed);
                 self.observe();
             }
             Effect::Stop(id, chunk) => {
@@ -290,10 +279,11 @@ impl Supervisor {
 
     fn send(&mut self, id: WorkerId, chunk: ChunkId) {
         let (Some(work), Some(link)) = (self.broker.work(id, chunk), self.links.get_mut(&id)) else { return };
-        if work.lent {
-            link.worker.lent = Some((chunk, Some(1)));
+        if work.claimed {
+            assert!(link.line.is_empty(), "{id} has something, and the first of {chunk} is given to it");
+            link.worker.claimed = Turn(work.turn.0 + 1);
         }
-        link.line.push_back((chunk, work.job, work.first, 0, work.count));
+        link.line.push_back((chunk, work.job, work.first, 0, work.count, work.turn));
         assert!(link.line.len() <= 64, "{} chunks at {id}", link.line.len());
         encode(&ToWorker::Run(work.run(chunk)), CAP, &mut link.out).expect("a few short items");
     }

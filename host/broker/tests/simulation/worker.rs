@@ -2,7 +2,7 @@
 //! socket, in steps that anything may come between.
 //!
 //! It follows that crate's rules: outcomes leave together, and before a call and before a wait at the latest; a call reads until its
-//! answer, and keeps work that comes before it for later; work that was recalled is not begun; a task over its time in a call
+//! answer, and keeps work that comes before it for later; work that was taken back is not begun; a task over its time in a call
 //! abandons the call and reads on to its answer. It is held to the protocol's other side too: what a worker is never to be sent is a panic here.
 
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use taskcell_broker::Now;
 use taskcell_wire::call::{CallId, Tell};
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{
-    ChunkId, Encoding, FrameBuffer, FromWorker, ItemReader, OutcomeWriter, PROTOCOL_VERSION, Ready, TaskIndex, ToWorker,
+    ChunkId, Encoding, FrameBuffer, FromWorker, ItemReader, OutcomeWriter, PROTOCOL_VERSION, Ready, TaskIndex, ToWorker, Turn,
     WorkerId, codec, encode,
 };
 
@@ -30,8 +30,10 @@ struct Run {
     items: VecDeque<Vec<u8>>,
     /// The running task's place, or the next one's.
     at: u32,
-    /// Whether its tasks have to be claimed.
-    lent: bool,
+    /// The turn of that task.
+    turn: Turn,
+    /// Whether that task is claimed.
+    claimed: bool,
 }
 
 /// How a worker's process is.
@@ -74,7 +76,6 @@ pub(crate) struct Worker {
     pub(crate) lied: bool,
     inbox: FrameBuffer,
     kept: VecDeque<Vec<u8>>,
-    recalled: Option<(ChunkId, u32)>,
     frames: Vec<u8>,
     /// It stands in a write until all frames are gone.
     writing: bool,
@@ -91,8 +92,8 @@ pub(crate) struct Worker {
     /// The shared page: what it runs, what it is asked to stop, and its signs of life.
     pub(crate) running: Option<(ChunkId, u32)>,
     pub(crate) stop: Option<ChunkId>,
-    /// The chunk that is lent to it, and how many tasks of it were claimed; `None`: no more may be.
-    pub(crate) lent: Option<(ChunkId, Option<u32>)>,
+    /// The turn that is claimed next.
+    pub(crate) claimed: Turn,
     pub(crate) beats: u64,
 }
 
@@ -105,7 +106,6 @@ impl Worker {
             lied: false,
             inbox: stream::buffer(CAP),
             kept: VecDeque::new(),
-            recalled: None,
             frames: Vec::new(),
             writing: false,
             outcomes: OutcomeWriter::default(),
@@ -120,9 +120,14 @@ impl Worker {
             next_call: 0,
             running: None,
             stop: None,
-            lent: None,
+            claimed: Turn(0),
             beats: 0,
         }
+    }
+
+    /// Whether its task waits in a call.
+    pub(crate) fn is_in_call(&self) -> bool {
+        self.waits.is_some()
     }
 
     /// Its memory is gone; what it wrote before is not.
@@ -234,10 +239,6 @@ impl Worker {
                     return Did::Something;
                 }
                 ToWorker::Run(_) => self.kept.push_back(frame.to_vec()),
-                ToWorker::Recall(chunk, count) => {
-                    self.kept.clear();
-                    self.recalled = Some((chunk, count));
-                }
                 other @ (ToWorker::Boot(_) | ToWorker::Lend(..) | ToWorker::Laid(..) | ToWorker::Shutdown) => {
                     panic!("{id} is sent {other:?} in a call")
                 }
@@ -305,14 +306,16 @@ impl Worker {
     fn next_task(&mut self, now: Now, input: &mut Stream, random: &mut Random) -> Did {
         let Some(run) = &mut self.run else { return self.next_chunk(input, random) };
         let (chunk, at) = (run.chunk, run.at);
-        let recalled = self.recalled.is_some_and(|(recalled, count)| recalled == chunk && at >= count);
-        let item = run.items.pop_front().filter(|_| !recalled);
-        let item = if run.lent && at > 0 && item.is_some() { item.filter(|_| claim(&mut self.lent, chunk, at)) } else { item };
-        let Some(item) = item else {
+        let after = Turn(run.turn.0 + 1);
+        // As in `host/worker/src/page.rs`.
+        let (given, next) = (std::mem::take(&mut run.claimed), self.claimed == run.turn);
+        let Some(item) = run.items.pop_front().filter(|_| given || next) else {
             self.run = None;
             self.running = None;
             return Did::Something;
         };
+        run.turn = after;
+        self.claimed = if next && !given { after } else { self.claimed };
         self.running = Some((chunk, at));
         self.deadline = run.timeout.map(|timeout| now.plus(taskcell_broker::Duration(timeout)));
         self.until = now;
@@ -343,8 +346,16 @@ impl Worker {
                 let items: VecDeque<Vec<u8>> =
                     ItemReader::new(run.items).map(|item| item.expect("whole items").to_vec()).collect();
                 assert_eq!(items.len(), run.count as usize, "{id}: items of {}", run.chunk);
-                let lent = self.lent.is_some_and(|(chunk, _)| chunk == run.chunk);
-                let run = Run { chunk: run.chunk, task: run.task, input: run.input, timeout: run.timeout, items, at: 0, lent };
+                let run = Run {
+                    chunk: run.chunk,
+                    task: run.task,
+                    input: run.input,
+                    timeout: run.timeout,
+                    items,
+                    at: 0,
+                    turn: run.turn,
+                    claimed: run.claimed,
+                };
                 self.frame();
                 (self.chunk, self.first) = (run.chunk, 0);
                 self.run = Some(run);
@@ -354,20 +365,10 @@ impl Worker {
                 self.writing = true;
                 self.life = Life::Exiting;
             }
-            other
-            @ (ToWorker::Boot(_) | ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Recall(..) | ToWorker::Laid(..)) => {
+            other @ (ToWorker::Boot(_) | ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Laid(..)) => {
                 panic!("{id} is sent {other:?} between tasks")
             }
         }
         Did::Something
     }
-}
-
-/// Whether the task at `at` of a lent chunk may begin, as in `host/worker/src/page.rs`.
-fn claim(lent: &mut Option<(ChunkId, Option<u32>)>, chunk: ChunkId, at: u32) -> bool {
-    let may = *lent == Some((chunk, Some(at)));
-    if may {
-        *lent = Some((chunk, Some(at + 1)));
-    }
-    may
 }

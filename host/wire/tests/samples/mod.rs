@@ -6,7 +6,7 @@ use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{
     Boot, ChunkId, DirGrant, Encoding, FromCompiler, FromWorker, Grants, Import, Interface, Isolation, ItemWriter, LayerReport,
     Limit, Limits, Outcome, OutcomeWriter, Ready, Refusal, RefusalKind, Run, Signature, Stream, TaskIndex, ToCompiler, ToWorker,
-    TrapKind, TypeDef, TypeTable,
+    TrapKind, Turn, TypeDef, TypeTable,
 };
 
 /// Limits with a number of their own in each field.
@@ -136,10 +136,13 @@ pub(crate) fn to_worker<'a>(items: &'a [u8], count: u32) -> Vec<(&'static str, T
         output: Encoding::Bytes,
         timeout: Some(1_000_000_000),
         timed: true,
+        turn: Turn(0x0506),
+        together: 3,
+        claimed: true,
         count,
         items,
     };
-    let bare = Run { timeout: None, timed: false, input: Encoding::Bytes, output: Encoding::Json, ..run };
+    let bare = Run { timeout: None, timed: false, claimed: false, input: Encoding::Bytes, output: Encoding::Json, ..run };
     let arguments = Run { input: Encoding::Arguments, ..run };
     let command = Run { input: Encoding::Command, output: Encoding::Command, ..run };
     vec![
@@ -153,7 +156,6 @@ pub(crate) fn to_worker<'a>(items: &'a [u8], count: u32) -> Vec<(&'static str, T
     .into_iter()
     .chain(calls::replies())
     .chain([
-        ("ToWorker::Recall", ToWorker::Recall(ChunkId(0x0304), 5)),
         ("ToWorker::Shutdown", ToWorker::Shutdown),
         ("ToWorker::Laid", ToWorker::Laid(taskcell_wire::call::CallId(0x0304), 5)),
     ])

@@ -14,7 +14,7 @@ use taskcell_engine::{Guest, GuestOptions};
 use taskcell_sandbox::{SharedMemory, sealed_memfd};
 use taskcell_wire::{
     ChunkId, Encoding, FrameBuffer, FromWorker, Grants, Isolation, ItemWriter, Limits, Outcome, OutcomeReader, Run, Stream,
-    TaskIndex, ToWorker, codec, encode,
+    TaskIndex, ToWorker, Turn, codec, encode,
 };
 use taskcell_worker::WorkerError;
 use taskcell_worker::caller::Caller;
@@ -141,7 +141,10 @@ impl Stage {
         self.next += 1;
         let (items, count) = items.into_parts();
         let task = self.task(task);
-        let run = Run { chunk, task, input: encoding, output: encoding, timeout, timed: false, count, items: &items };
+        // All of them are this worker's.
+        let (turn, together, claimed) = (Turn(0), count.max(1), true);
+        let (input, output, timed, items) = (encoding, encoding, false, &items[..]);
+        let run = Run { chunk, task, input, output, timeout, timed, turn, together, claimed, count, items };
         message(out, &ToWorker::Run(run));
         chunk.0
     }

@@ -97,7 +97,6 @@ pub(crate) const ASKS: &[Ask] = &[
     ("a result while its call waits", End::Answered, |double, at| {
         let queue = double.queue();
         double.ask(CallId(100), Call::Queue(queue, GET));
-        double.wait_for_recall();
         double.send(&results(at.chunk, at.place, &one_outcome()));
         Then::Answered
     }),

@@ -56,9 +56,9 @@ pub(crate) struct Double {
     pub(crate) latest: Vec<u8>,
     /// Work that came while it waited for an answer.
     kept: VecDeque<Vec<u8>>,
-    /// What of which chunk is its own since its call waits.
-    recalled: Option<(ChunkId, u32)>,
     next_call: u64,
+    /// It runs whatever it was sent.
+    pub(crate) claims_nothing: bool,
 }
 
 /// The answer to a call. Answers live as long as the double, which is not long.
@@ -87,8 +87,8 @@ pub(crate) fn main() -> ! {
         former: Vec::new(),
         latest: Vec::new(),
         kept: VecDeque::new(),
-        recalled: None,
         next_call: 1,
+        claims_nothing: false,
     };
     let boot = double.read_boot();
     early::play(&mut double, &boot);
@@ -188,9 +188,7 @@ impl Double {
                 ToWorker::Run(run) => self.run(&run),
                 ToWorker::Shutdown => leave(0),
                 // Whoever asks reads the answer.
-                ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Recall(..) | ToWorker::Laid(..) => {
-                    panic!("an answer without a call")
-                }
+                ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Laid(..) => panic!("an answer without a call"),
                 ToWorker::Boot(_) => panic!("Boot comes once"),
             }
         }
@@ -223,13 +221,6 @@ impl Double {
         }
     }
 
-    /// Waits until what stands behind its task is taken back, since its call waits.
-    pub(crate) fn wait_for_recall(&mut self) {
-        while self.recalled.is_none() {
-            assert!(self.heard().is_none(), "an answer to what should wait");
-        }
-    }
-
     /// The next frame, if it is an answer; work is kept.
     fn heard(&mut self) -> Option<(CallId, Answer)> {
         let frame = self.next_frame();
@@ -241,22 +232,15 @@ impl Double {
             ToWorker::Reply(to, answer) => Some((to, answer)),
             // Nobody has to use what it is lent.
             ToWorker::Lend(to, reply, _) => Some((to, Ok(reply))),
-            ToWorker::Recall(chunk, keep) => {
-                self.recalled = Some((chunk, keep));
-                self.kept.clear();
-                None
-            }
             ToWorker::Laid(to, length) => {
                 let laid = mailbox::read_answer(&self.page, length, &mut Vec::new()).to_vec();
                 let (message, _) = codec::first_frame(laid.leak()).unwrap();
                 let (of, answer) = match codec::decode(message).unwrap() {
                     ToWorker::Reply(of, answer) => (of, answer),
                     ToWorker::Lend(of, reply, _) => (of, Ok(reply)),
-                    other @ (ToWorker::Boot(_)
-                    | ToWorker::Run(_)
-                    | ToWorker::Recall(..)
-                    | ToWorker::Shutdown
-                    | ToWorker::Laid(..)) => panic!("no answer lies there: {other:?}"),
+                    other @ (ToWorker::Boot(_) | ToWorker::Run(_) | ToWorker::Shutdown | ToWorker::Laid(..)) => {
+                        panic!("no answer lies there: {other:?}")
+                    }
                 };
                 assert_eq!(of, to);
                 Some((to, answer))
@@ -271,9 +255,9 @@ impl Double {
         let (chunk, count) = (run.chunk, run.count);
         let mut first = 0;
         let mut outcomes = OutcomeWriter::default();
-        self.recalled = None;
+        let mut claims = page::Claims::of(run);
         for (place, item) in (0..).zip(ItemReader::new(run.items)) {
-            if self.recalled.is_some_and(|(of, keep)| of == chunk && place >= keep) {
+            if !self.claims_nothing && !claims.has_next(&self.page) {
                 break;
             }
             let number = number_of(run.input, item.unwrap());

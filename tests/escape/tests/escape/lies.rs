@@ -42,6 +42,8 @@ pub(crate) enum End {
 }
 
 const FOREIGN: End = End::Lost("it answered for a chunk that it was not running");
+/// As in `host/worker/src/words.rs`: the turn of the task that is claimed next.
+const CLAIMED: usize = 40;
 const ORDER: End = End::Lost("its answers were out of order");
 const TURN: End = End::Lost("it spoke out of turn");
 const NO_MESSAGE: End = End::Lost("it sent bytes that are no message");
@@ -211,7 +213,25 @@ pub(crate) const LIES: &[Lie] = &[
         noise(double, 16..double.page.words());
         Then::Answer(ANSWER)
     }),
-    ("noise where its answers lie", End::Answered, |double, _| {
+    // Which of its tasks are claimed.
+    ("that it has claimed none of its tasks", End::Harmless, |double, _| {
+        double.page.word(CLAIMED).store(0, Ordering::SeqCst);
+        Then::Answer(ANSWER)
+    }),
+    ("that it has claimed all tasks that will ever be", End::Harmless, |double, _| {
+        double.page.word(CLAIMED).store(u64::MAX, Ordering::SeqCst);
+        Then::Answer(ANSWER)
+    }),
+    ("results of tasks that were taken back", End::Harmless, |double, _| {
+        let claimed = double.page.word(CLAIMED).load(Ordering::SeqCst);
+        while double.page.word(CLAIMED).load(Ordering::SeqCst) == claimed {
+            std::thread::yield_now();
+        }
+        double.claims_nothing = true;
+        Then::Answer(ANSWER)
+    }),
+    // What it could claim is among it: it gets no further.
+    ("noise where its answers lie", End::Harmless, |double, _| {
         noise(double, 24..double.page.words());
         Then::Answer(ANSWER)
     }),
