@@ -3,7 +3,8 @@
 //! A chunk is consecutive tasks of one job. Chunking is a matter of transport: it is decided here, undone here when a worker
 //! dies in the middle of one, and never seen in an error. A task that failed in a way that is tried again travels alone.
 
-use taskcell_wire::{ItemReader, ItemWriter, JobId};
+use taskcell_wire::call::SharedBytes;
+use taskcell_wire::{ItemReader, JobId};
 
 use crate::time::{Duration, Now};
 
@@ -41,7 +42,7 @@ pub struct Chunk {
     /// How many.
     pub count: u32,
     /// Their inputs, as [`ItemWriter`] writes them.
-    pub items: Vec<u8>,
+    pub items: SharedBytes,
     /// Attempts of the (only) task that failed before; empty for a chunk that was not tried yet.
     pub history: Vec<Attempt>,
     /// When it has to be with a worker, if it waits for its first attempt and may not do so for ever. Set by the pool.
@@ -56,26 +57,32 @@ impl Chunk {
         if from >= to {
             return None;
         }
-        let mut items = ItemWriter::default();
-        for item in ItemReader::new(&self.items).skip(from as usize).take((to - from) as usize) {
-            items.push(item.unwrap_or(&[]));
-        }
-        let (items, count) = items.into_parts();
+        let mut reader = ItemReader::new(&self.items);
+        let mut end_of = |count: u32| {
+            (0..count).for_each(|_| {
+                reader.next();
+            });
+            self.items.len() - reader.rest().len()
+        };
+        let (start, end) = (end_of(from), end_of(to - from));
         let first = self.first.saturating_add(u64::from(from));
-        Some(Self { job: self.job, first, count, items, history: Vec::new(), start_by: self.start_by })
+        let items = self.items.slice(start..end);
+        Some(Self { job: self.job, first, count: to - from, items, history: Vec::new(), start_by: self.start_by })
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use taskcell_wire::ItemWriter;
+
     use super::*;
 
     fn chunk(inputs: &[&[u8]]) -> Chunk {
         let mut items = ItemWriter::default();
         inputs.iter().for_each(|input| items.push(input));
         let (items, count) = items.into_parts();
-        Chunk { job: JobId(1), first: 10, count, items, history: Vec::new(), start_by: None }
+        Chunk { job: JobId(1), first: 10, count, items: items.into(), history: Vec::new(), start_by: None }
     }
 
     #[test]

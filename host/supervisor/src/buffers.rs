@@ -9,17 +9,20 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use taskcell_wire::ItemWriter;
 use taskcell_wire::call::SharedBytes;
 
 /// How many wait.
 const WAITING: usize = 4;
 /// A message may have a buffer that is longer by this part of it: 1/8.
 const SLACK: usize = 8;
+/// The longest prefix of an input's length.
+const ITEM_OVERHEAD: usize = 10;
 /// Buffers are whole words, which is how shared memory is read.
 const WORD: usize = size_of::<u64>();
 
 /// Buffers that wait to be used.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Buffers(Arc<Waiting>);
 
 #[derive(Debug, Default)]
@@ -46,6 +49,18 @@ impl Buffers {
         let mut waiting = self.0.lock();
         let found = waiting.iter().position(|bytes| fits.contains(&bytes.len()));
         found.and_then(|at| waiting.remove(at)).unwrap_or_else(|| vec![0; whole])
+    }
+
+    /// One long input, as inputs travel.
+    pub(crate) fn one_item(&self, item: &[u8]) -> SharedBytes {
+        let bytes = self.take(item.len().saturating_add(ITEM_OVERHEAD));
+        let whole = bytes.len();
+        let mut items = ItemWriter::within(bytes);
+        items.push(item);
+        let (mut bytes, _) = items.into_parts();
+        let length = bytes.len();
+        bytes.resize(whole, 0);
+        self.keep(bytes, length)
     }
 
     /// The first `length` bytes of a buffer that was taken, for keeping.
@@ -100,6 +115,22 @@ mod tests {
             let next = buffers.take(short);
             assert_eq!(next.first() == Some(&7), again, "{long} then {short}");
             assert!(next.len() >= short && next.capacity() <= short + short / SLACK + WORD, "{short}: {}", next.capacity());
+        }
+    }
+
+    #[test]
+    fn an_input_takes_a_buffer_that_a_result_had() {
+        let buffers = Buffers::default();
+        let item = vec![9; 100_000];
+        for _ in 0..3 {
+            let items = buffers.one_item(&item);
+            let read: Vec<_> = taskcell_wire::ItemReader::new(&items).map(Result::unwrap).collect();
+            assert_eq!(read, [&item[..]]);
+            let at = items.as_ptr();
+            drop(items);
+            let results = buffers.take(item.len());
+            assert_eq!(results.as_ptr(), at);
+            drop(buffers.keep(results, item.len()));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use taskcell_broker::{Attempt, Finished};
-use taskcell_wire::call::{Level, TaskId};
+use taskcell_wire::call::{Level, SharedBytes, TaskId};
 use taskcell_wire::{Outcome, OutcomeReader, Stream};
 
 use crate::error::TaskError;
@@ -30,7 +30,7 @@ pub struct Block {
 #[derive(Debug, Clone)]
 enum Ended {
     /// Their outcomes as the worker wrote them, checked.
-    Outcomes(Vec<u8>),
+    Outcomes(SharedBytes),
     /// All ended in the same way, without outcomes.
     Alike(Arc<TaskError>),
 }
@@ -77,6 +77,11 @@ impl Block {
     /// The same, of one command, which wrote this.
     pub(crate) fn with(self, written: Written) -> Self {
         Self { written: Some(Box::new(written)), ..self }
+    }
+
+    /// What a command wrote, if it was not taken yet.
+    pub(crate) fn take_written(&mut self) -> Option<Written> {
+        self.written.take().map(|written| *written)
     }
 
     /// The bytes that the block holds, about.

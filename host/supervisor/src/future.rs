@@ -7,17 +7,14 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use taskcell_wire::JobId;
 
+use crate::delivery::Block;
 use crate::error::TaskError;
 use crate::lead::{Request, Shared};
 use crate::sink::Sink;
 use crate::written::Written;
 
-/// How the task ended, and what it wrote if it was a command.
-#[derive(Debug)]
-struct Ended {
-    result: Result<Vec<u8>, TaskError>,
-    written: Written,
-}
+/// How the task ended: a block of it alone, or why there is none.
+type Ended = Result<Block, TaskError>;
 
 /// Turns a result's bytes into what the caller asked for.
 pub(crate) type Decode<T> = fn(&[u8]) -> Result<T, TaskError>;
@@ -66,13 +63,20 @@ impl<T> Future<T> {
             let sink = &self.sink;
             self.ended = self.shared.wait(deadline, |_| take(sink));
         }
-        let ended = self.ended.as_ref()?;
-        Some(ended.result.as_ref().map_err(Clone::clone).and_then(|bytes| (self.decode)(bytes)))
+        match self.ended.as_ref()? {
+            Err(error) => Some(Err(error.clone())),
+            Ok(block) => {
+                let mut result = None;
+                block.each(|end| result = Some(end.result.and_then(self.decode)));
+                result
+            }
+        }
     }
 
     /// What the command that ended wrote; nothing the second time.
     pub(crate) fn take_written(&mut self) -> Written {
-        self.ended.as_mut().map(|ended| std::mem::take(&mut ended.written)).unwrap_or_default()
+        let block = self.ended.as_mut().and_then(|ended| ended.as_mut().ok());
+        block.and_then(Block::take_written).unwrap_or_default()
     }
 
     /// Whether the task has ended.
@@ -91,18 +95,7 @@ impl<T> Future<T> {
 }
 
 fn take(sink: &Sink) -> Option<Ended> {
-    match sink.pop() {
-        Err(error) => Some(Ended { result: Err(error), written: Written::default() }),
-        Ok(None) => None,
-        Ok(Some(block)) => {
-            let mut ended = None;
-            block.each(|end| {
-                let written = end.written.cloned().unwrap_or_default();
-                ended = Some(Ended { result: end.result.map(<[u8]>::to_vec), written });
-            });
-            ended
-        }
-    }
+    sink.pop().transpose()
 }
 
 impl<T> Drop for Future<T> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use taskcell_broker::{Chunk, JobOptions};
 use taskcell_wire::{ItemWriter, JobId};
+use taskcell_worker::mailbox;
 
 use crate::control::Listing;
 use crate::dispatcher::{DispatcherOptions, next_job};
@@ -43,10 +44,14 @@ impl Host {
     /// A job of one task.
     pub(crate) fn submit<T>(&self, options: JobOptions, item: &[u8], decode: Decode<T>) -> Future<T> {
         let (job, sink) = self.open(options);
-        let mut items = ItemWriter::default();
-        items.push(item);
-        let (items, count) = items.into_parts();
-        self.shared.request(Request::Submit(Chunk { job, first: 0, count, items, history: Vec::new(), start_by: None }));
+        let items = if item.len() < mailbox::LONG_BYTES {
+            let mut items = ItemWriter::default();
+            items.push(item);
+            items.into_parts().0.into()
+        } else {
+            self.shared.buffers.one_item(item)
+        };
+        self.shared.request(Request::Submit(Chunk { job, first: 0, count: 1, items, history: Vec::new(), start_by: None }));
         Future::new(Arc::clone(&self.shared), job, sink, decode)
     }
 }

@@ -24,6 +24,7 @@ pub(crate) fn laid(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link) -
     loans::told(dispatcher, id, link)?;
     let Some(length) = call else { return Ok(()) };
     if length >= mailbox::LONG_BYTES {
+        link.has_long = true;
         // The broker may keep it as it is.
         let mut buffer = dispatcher.buffers.take(length);
         let length = mailbox::read_call(&link.memory, length, &mut buffer).len();
@@ -119,8 +120,10 @@ fn message(
         }
         FromWorker::Results { .. } if !link.ready => Err(Violation::OutOfTurn),
         FromWorker::Results { chunk, first, count, nanoseconds, outcomes } => {
-            results(dispatcher, id, link, Results { chunk, first, count, nanoseconds, outcomes })
+            results(dispatcher, id, link, Results { chunk, first, count, nanoseconds, outcomes, kept: None })
         }
+        FromWorker::LaidResults(_) if !link.ready => Err(Violation::OutOfTurn),
+        FromWorker::LaidResults(length) => laid_results(dispatcher, id, link, length),
         FromWorker::Printed { chunk, task, stream, bytes } => {
             let (job, index) = dispatcher.broker.place(id, chunk, task)?;
             match dispatcher.broker.output(id, chunk) {
@@ -162,6 +165,26 @@ fn count_printed(link: &mut Link, chunk: ChunkId, task: u32, bytes: usize, limit
     let now = before.saturating_add(bytes as u64);
     link.printed = (chunk, task, now);
     if now > limit.saturating_add(PRINT_MARK) { Err(Violation::OverLimit) } else { Ok(()) }
+}
+
+/// Results lie in shared memory: what is read there is kept as it is by those who wait for it.
+fn laid_results(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, length: u32) -> Result<(), Violation> {
+    let told = usize::try_from(length).unwrap_or(usize::MAX).min(mailbox::most_bytes(&link.memory));
+    link.has_long = true;
+    let mut buffer = dispatcher.buffers.take(told);
+    let length = mailbox::take_results(&link.memory, length, &mut buffer).len();
+    let frames = dispatcher.buffers.keep(buffer, length);
+    let (frame, rest) = codec::first_frame(&frames).map_err(|_| Violation::Malformed)?;
+    if frame.len() as u64 > link.cap || !rest.is_empty() {
+        return Err(Violation::Malformed);
+    }
+    match codec::decode::<FromWorker<'_>>(frame) {
+        Ok(FromWorker::Results { chunk, first, count, nanoseconds, outcomes }) => {
+            let kept = Some(frames.slice_ref(outcomes));
+            results(dispatcher, id, link, Results { chunk, first, count, nanoseconds, outcomes, kept })
+        }
+        Ok(_) | Err(_) => Err(Violation::Malformed),
+    }
 }
 
 /// Hands outcomes to the broker, which checks them, and what ended of the API's to those who wait.

@@ -24,6 +24,7 @@ use crossbeam_channel::{Receiver, Sender};
 use taskcell_broker::{Chunk, JobOptions};
 use taskcell_wire::{CallId, JobId, WorkerId};
 
+use crate::buffers::Buffers;
 use crate::dispatcher::{Dispatcher, DispatcherOptions, wake_fd};
 use crate::error::Error;
 use crate::sink::Sink;
@@ -73,6 +74,8 @@ pub(crate) struct Shared {
     visitors: AtomicU32,
     /// A caller wants the lead that the background thread has.
     wanted: AtomicBool,
+    /// The dispatcher's.
+    pub(crate) buffers: Buffers,
     requests: Sender<Request>,
     inbox: Receiver<Request>,
     wake: OwnedFd,
@@ -107,6 +110,7 @@ impl Shared {
     fn new(dispatcher: Dispatcher, wake: OwnedFd) -> Self {
         let (requests, inbox) = crossbeam_channel::bounded(REQUESTS);
         Self {
+            buffers: dispatcher.buffers.clone(),
             dispatcher: Mutex::new(dispatcher),
             lead: Mutex::new(Lead { leader: Leader::Nobody, freed: Instant::now(), closing: false }),
             news: Condvar::new(),

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 use taskcell_sandbox::{Child, Forker, Role, SharedMemory, SpawnError, SpawnOptions, Stderr, Strictness, Termination};
 use taskcell_wire::call::CallId;
-use taskcell_wire::{ChunkId, FrameBuffer, Limits, ToWorker, WireError, codec, encode, limits};
+use taskcell_wire::{ChunkId, FrameBuffer, Limits, Run, ToWorker, WireError, codec, encode, limits};
 use taskcell_worker::{loan, look, mailbox};
 
 use crate::boot::Plan;
@@ -30,6 +30,8 @@ pub(crate) struct Link {
     pub(crate) room: Option<usize>,
     /// How many of the messages that it was lent last are known to be taken, if it was lent any.
     pub(crate) lent: Option<u64>,
+    /// Whether a long message lay in shared memory since memory was last given back.
+    pub(crate) has_long: bool,
     /// Frames to send; `sent` bytes of them are gone.
     out: Vec<u8>,
     sent: usize,
@@ -100,6 +102,7 @@ impl Link {
             laid: None,
             room: None,
             lent: None,
+            has_long: false,
             out: plan.frame.to_vec(),
             sent: 0,
             full: false,
@@ -146,6 +149,7 @@ impl Link {
         let looks = self.laid.take() == Some(call);
         let length = codec::frame_length(answer, self.cap).inspect_err(|_| mailbox::answer_by_socket(&self.memory))?;
         let write = |writer: &mut mailbox::Writer<'_>| codec::encode_pieces(answer, length, |piece| writer.write(piece)).is_ok();
+        self.has_long |= length >= mailbox::LONG_BYTES;
         if looks && self.out.is_empty() && mailbox::answer(&self.memory, length, write) {
             return Ok(true);
         }
@@ -159,6 +163,30 @@ impl Link {
             encode(answer, self.cap, &mut self.out)?;
         }
         Ok(false)
+    }
+
+    /// Lays work ready for a worker that has nothing else: in shared memory, if it is long.
+    ///
+    /// # Errors
+    /// [`WireError::MessageTooLong`] if it is over the cap.
+    pub(crate) fn hand_over(&mut self, run: Run<'_>) -> Result<(), WireError> {
+        let run = ToWorker::Run(run);
+        let length = codec::frame_length(&run, self.cap)?;
+        let write = |writer: &mut mailbox::Writer<'_>| codec::encode_pieces(&run, length, |piece| writer.write(piece)).is_ok();
+        match mailbox::lay_run(&self.memory, length, write) {
+            Some(length) => {
+                self.has_long = true;
+                encode(&ToWorker::LaidRun(length), self.cap, &mut self.out)
+            }
+            None => encode(&run, self.cap, &mut self.out),
+        }
+    }
+
+    /// Gives memory back that long messages took. Only while the worker has nothing to do.
+    pub(crate) fn give_back_memory(&mut self) {
+        if std::mem::take(&mut self.has_long) {
+            mailbox::give_back(&self.memory);
+        }
     }
 
     /// Whether something new seems to stand in shared memory: a call, or what was done with a loan.

@@ -207,7 +207,14 @@ impl<S: Source> Mapping<S> {
             if count > 0 {
                 let first = self.submitted;
                 self.submitted += u64::from(count);
-                dispatcher.submit(Chunk { job: self.job, first, count, items, history: Vec::new(), start_by: None });
+                dispatcher.submit(Chunk {
+                    job: self.job,
+                    first,
+                    count,
+                    items: items.into(),
+                    history: Vec::new(),
+                    start_by: None,
+                });
             }
             if let Supply::Bad(why) = &mut self.supply {
                 let text = std::mem::take(why);

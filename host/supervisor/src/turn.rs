@@ -114,6 +114,9 @@ impl Dispatcher {
     fn look(&mut self) {
         for (id, link) in &mut self.links {
             let at_work = link.ready && self.broker.is_at_work(*id);
+            if !at_work {
+                link.give_back_memory();
+            }
             if link.pulse.look(at_work, page::beats(&link.memory)) {
                 link.kill("because it stood still with a task to run; was it stopped?".into());
             }

@@ -100,6 +100,8 @@ pub enum FromWorker<'a> {
     Call(CallId, #[serde(borrow)] Call<'a>),
     /// The running task tells something.
     Tell(#[serde(borrow)] Tell<'a>),
+    /// So many bytes of [`Results`](Self::Results), a frame with its header, lie in shared memory.
+    LaidResults(u32),
     /// A call lies in shared memory, or a message for room that was lent, for a supervisor that did not look there.
     Laid,
 }

@@ -13,6 +13,13 @@ pub struct ItemWriter {
 }
 
 impl ItemWriter {
+    /// An empty one that uses the memory of `bytes`.
+    #[must_use]
+    pub fn within(mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
+        Self { bytes, count: 0 }
+    }
+
     /// Adds one item.
     pub fn push(&mut self, item: &[u8]) {
         push_length(item.len(), &mut self.bytes);

@@ -107,6 +107,8 @@ pub enum ToWorker<'a> {
     Reply(CallId, #[serde(borrow)] Result<Reply<'a>, CallError>),
     /// End, after what was sent before.
     Shutdown,
+    /// So many bytes of [`Run`](Self::Run), a frame with its header, lie in shared memory. Only for a worker that has nothing else.
+    LaidRun(u32),
     /// The answer to this call lies in shared memory, with so many bytes.
     Laid(CallId, u32),
     /// The answer to a call, and what is lent for the next ones. A loan for room takes the place of the last one for room, and one of messages of the

@@ -85,8 +85,9 @@ fn no_variant_is_forgotten() {
         ToWorker::Run(_) => 1,
         ToWorker::Reply(..) => 2,
         ToWorker::Shutdown => 3,
-        ToWorker::Laid(..) => 4,
-        ToWorker::Lend(..) => 5,
+        ToWorker::LaidRun(_) => 4,
+        ToWorker::Laid(..) => 5,
+        ToWorker::Lend(..) => 6,
     };
     let from_worker = |message: &FromWorker<'_>| match message {
         FromWorker::Ready(_) => 0,
@@ -95,7 +96,8 @@ fn no_variant_is_forgotten() {
         FromWorker::Printed { .. } => 3,
         FromWorker::Call(..) => 4,
         FromWorker::Tell(_) => 5,
-        FromWorker::Laid => 6,
+        FromWorker::LaidResults(_) => 6,
+        FromWorker::Laid => 7,
     };
     let to_compiler = |message: &ToCompiler| match message {
         ToCompiler::Compile { .. } => 0,
@@ -133,8 +135,8 @@ fn no_variant_is_forgotten() {
     }
     let (items, count) = samples::items();
     let outcomes = samples::outcomes();
-    assert_eq!(numbers(samples::to_worker(&items, count).iter().map(|(_, m)| to_worker(m))), [0, 1, 2, 3, 4, 5]);
-    assert_eq!(numbers(samples::from_worker(&outcomes).iter().map(|(_, m)| from_worker(m))), [0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(numbers(samples::to_worker(&items, count).iter().map(|(_, m)| to_worker(m))), [0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(numbers(samples::from_worker(&outcomes).iter().map(|(_, m)| from_worker(m))), [0, 1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(numbers(samples::to_compiler().iter().map(|(_, m)| to_compiler(m))), [0, 1]);
     assert_eq!(numbers(samples::from_compiler().iter().map(|(_, m)| from_compiler(m))), [0, 1, 2]);
     assert_eq!(numbers(samples::TRAPS.iter().map(trap)), [0, 1, 2, 3, 4, 5]);

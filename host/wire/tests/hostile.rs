@@ -149,7 +149,7 @@ fn mutated_messages_cost_an_error_and_no_more() {
             match message {
                 ToWorker::Boot(boot) => use_interface(&boot.interface),
                 ToWorker::Run(run) => read_all(run.items),
-                ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Laid(..) | ToWorker::Shutdown => {}
+                ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::LaidRun(_) | ToWorker::Laid(..) | ToWorker::Shutdown => {}
             }
         }
         if let Ok(message) = decode::<FromWorker<'_>>(&bytes) {
@@ -161,6 +161,7 @@ fn mutated_messages_cost_an_error_and_no_more() {
                 | FromWorker::Printed { .. }
                 | FromWorker::Call(..)
                 | FromWorker::Tell(_)
+                | FromWorker::LaidResults(_)
                 | FromWorker::Laid => {}
             }
         }

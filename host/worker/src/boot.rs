@@ -61,9 +61,12 @@ fn read_boot(inbox: &Inbox) -> Result<Box<Boot>, WorkerError> {
             return match codec::decode::<ToWorker<'_>>(frame)? {
                 ToWorker::Boot(boot) if boot.version == PROTOCOL_VERSION => Ok(boot),
                 ToWorker::Boot(boot) => Err(WireError::Version { theirs: boot.version, ours: PROTOCOL_VERSION }.into()),
-                ToWorker::Run(_) | ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Laid(..) | ToWorker::Shutdown => {
-                    Err(WorkerError::OutOfTurn)
-                }
+                ToWorker::Run(_)
+                | ToWorker::Reply(..)
+                | ToWorker::Lend(..)
+                | ToWorker::Laid(..)
+                | ToWorker::LaidRun(_)
+                | ToWorker::Shutdown => Err(WorkerError::OutOfTurn),
             };
         }
         match inbox.read(&mut arrived, None)? {
@@ -114,7 +117,7 @@ fn get_ready(
     // What the component printed while its first instance was made belongs to no task.
     outbox.print(send_printed);
     caller.start(Arc::clone(&watch));
-    Ok(RunLoop { guest, calls, inbox, outbox: Arc::clone(outbox), stop, watch, page })
+    Ok(RunLoop { guest, calls, inbox, outbox: Arc::clone(outbox), stop, watch, page, space: Vec::new() })
 }
 
 /// An engine that could not be made under a limit on address space names it: it is the likely cause, and one that nobody suspects.

@@ -106,7 +106,7 @@ impl Caller {
                         arrived.keep(frame);
                     }
                     // Nobody is told to end while it has a task.
-                    ToWorker::Boot(_) | ToWorker::Shutdown => return Err(gone(WorkerError::OutOfTurn)),
+                    ToWorker::Boot(_) | ToWorker::Shutdown | ToWorker::LaidRun(_) => return Err(gone(WorkerError::OutOfTurn)),
                 }
             }
             match self.inbox.read(&mut arrived, deadline).map_err(gone)? {
@@ -202,6 +202,7 @@ fn hand_over(id: CallId, space: &Arc<Vec<u8>>, length: usize, answer: &mut Answe
         | ToWorker::Lend(..)
         | ToWorker::Laid(..)
         | ToWorker::Run(_)
+        | ToWorker::LaidRun(_)
         | ToWorker::Boot(_)
         | ToWorker::Shutdown => Err(gone(WorkerError::OutOfTurn)),
     }

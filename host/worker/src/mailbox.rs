@@ -8,6 +8,8 @@
 //! A long call or answer is laid here too when nobody looks, and a short message over the socket says so: a socket takes some 200 KiB, and for
 //! a longer message both sides would have to wake each other several times.
 //!
+//! Long inputs of a worker that has nothing to do, and long results, are laid in the same two places: such a worker waits for no answer, and what ended makes no call.
+//!
 //! Invariants, and who keeps them:
 //! 1. Messages arrive in the order in which they were sent, as over one stream. A call is laid here only if all that went
 //!    over the socket before it was handled (`outbox.rs`), and answered here only if nothing was sent over the socket since. A message that
@@ -26,7 +28,7 @@ pub use area::Writer;
 
 use crate::look::cpu;
 use crate::stop::now;
-use crate::words::{ANSWER, CALL, CALL_BYTES, CALLER_CPU, LISTENING, LONG, answer_bytes};
+use crate::words::{ANSWER, CALL, CALL_BYTES, CALLER_CPU, LISTENING, LONG, RESULTS, answer_bytes};
 
 /// From this length on a message is laid here whether somebody looks or not: copying it is what costs most.
 pub const LONG_BYTES: usize = 16 * 1024;
@@ -68,7 +70,7 @@ pub fn call(memory: &SharedMemory, length: usize, write: impl FnOnce(&mut Writer
     calls_here(memory);
     let long = length >= LONG_BYTES;
     let sleeps = !long && memory.word(LISTENING).load(Ordering::Relaxed) == 0;
-    if length == 0 || length > most_bytes(memory) || sleeps || !lay(memory, CALL_BYTES, write) {
+    if length == 0 || length > most_bytes(memory) || sleeps || has_results(memory) || !lay(memory, CALL_BYTES, write) {
         return Laid::No;
     }
     if long {
@@ -118,13 +120,55 @@ pub fn read_answer<'a>(memory: &SharedMemory, length: u32, space: &'a mut Vec<u8
     read(memory, answer_bytes(memory), u64::from(length), space)
 }
 
-/// The worker's side, while it makes no calls: memory that long messages took is given back, here and by the allocator.
+/// The worker's side, between calls: lays a frame of long results, to be told over the socket. Whether it did: not if it is short, or if the supervisor has not read
+/// the last ones.
+#[must_use]
+pub fn lay_results(memory: &SharedMemory, length: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> bool {
+    let fits = (LONG_BYTES..=most_bytes(memory)).contains(&length);
+    if !fits || has_results(memory) || has_call(memory) || !lay(memory, CALL_BYTES, write) {
+        return false;
+    }
+    memory.word(RESULTS).store(length as u64, Ordering::SeqCst);
+    true
+}
+
+fn has_results(memory: &SharedMemory) -> bool {
+    memory.word(RESULTS).load(Ordering::SeqCst) != 0
+}
+
+/// The supervisor's side: the results of which was told over the socket that they lie here, in a copy. From then on the worker may lay others.
+#[must_use]
+pub fn take_results<'a>(memory: &SharedMemory, length: u32, space: &'a mut Vec<u8>) -> &'a [u8] {
+    let results = read(memory, CALL_BYTES, u64::from(length), space);
+    memory.word(RESULTS).store(0, Ordering::SeqCst);
+    results
+}
+
+/// The supervisor's side: lays a frame of long inputs for a worker that has nothing to do. Its length, to be told over the socket; `None` if it has to go there itself.
+#[must_use]
+pub fn lay_run(memory: &SharedMemory, length: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> Option<u32> {
+    let told = u32::try_from(length).ok().filter(|_| (LONG_BYTES..=most_bytes(memory)).contains(&length))?;
+    lay(memory, answer_bytes(memory), write).then_some(told)
+}
+
+/// The worker's side: the inputs of which was told over the socket that they lie here.
+#[must_use]
+pub fn read_run<'a>(memory: &SharedMemory, length: u32, space: &'a mut Vec<u8>) -> &'a [u8] {
+    read(memory, answer_bytes(memory), u64::from(length), space)
+}
+
+/// The worker's side, while it makes no calls: the allocator gives memory back that long messages took.
 pub fn rest(memory: &SharedMemory) {
     if memory.word(LONG).load(Ordering::Relaxed) != 0 {
-        memory.release(CALL_BYTES);
         taskcell_sandbox::give_back_memory();
         memory.word(LONG).store(0, Ordering::Relaxed);
     }
+}
+
+/// The supervisor's side, while the worker has nothing to do: the memory where messages lie is given back. The worker can't do it, since inputs may be
+/// laid at any moment.
+pub fn give_back(memory: &SharedMemory) {
+    memory.release(CALL_BYTES);
 }
 
 /// The supervisor's side: from now on calls that are laid are looked for.

@@ -118,7 +118,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`WorkerError`] if the supervisor is gone or the outcome fits no frame.
-    pub fn ended(&self, nanoseconds: u64, outcome: &Outcome<'_>) -> Result<(), WorkerError> {
+    pub fn ended(&self, nanoseconds: u64, outcome: &Outcome<'_>, memory: &SharedMemory) -> Result<(), WorkerError> {
         if let Outcome::Ok(result) = outcome
             && nanoseconds == 0
             && self.takes_short.load(Ordering::Relaxed)
@@ -133,6 +133,9 @@ impl Outbox {
             waiting.frame()?;
         }
         waiting.outcomes.push(nanoseconds, outcome);
+        if waiting.outcomes.bytes().len() >= RESULT_BYTES && self.lay(&mut waiting, memory)? {
+            return Ok(());
+        }
         if waiting.commands || waiting.outcomes.bytes().len() >= RESULT_BYTES {
             waiting.frame()?;
         }
@@ -232,6 +235,38 @@ impl Outbox {
         }
     }
 
+    /// Sends all that waits, long results in shared memory. From the thread that runs tasks, when none runs.
+    ///
+    /// # Errors
+    /// [`WorkerError`] if the supervisor is gone.
+    pub fn hand_over(&self, memory: &SharedMemory) -> Result<(), WorkerError> {
+        let mut waiting = self.lock();
+        if self.lay(&mut waiting, memory)? {
+            return Ok(());
+        }
+        waiting.frame()?;
+        self.write(&mut waiting)
+    }
+
+    /// Lays the outcomes that wait in shared memory, behind what else does, if they are long. Whether all that waited is sent.
+    fn lay(&self, waiting: &mut Waiting, memory: &SharedMemory) -> Result<bool, WorkerError> {
+        if waiting.outcomes.bytes().len() < mailbox::LONG_BYTES || waiting.commands {
+            return Ok(false);
+        }
+        let end = now();
+        let length = codec::frame_length(&waiting.results(end), waiting.cap)?;
+        let results = waiting.results(end);
+        let laid = mailbox::lay_results(memory, length, |writer| {
+            codec::encode_pieces(&results, length, |piece| writer.write(piece)).is_ok()
+        });
+        let Some(told) = u32::try_from(length).ok().filter(|_| laid) else { return Ok(false) };
+        waiting.framed(end);
+        let cap = waiting.cap;
+        encode(&FromWorker::LaidResults(told), cap, &mut waiting.frames)?;
+        self.write(waiting)?;
+        Ok(true)
+    }
+
     /// Sends all that waits.
     ///
     /// # Errors
@@ -282,23 +317,34 @@ impl Outbox {
 impl Waiting {
     /// Puts the outcomes that wait into a frame.
     fn frame(&mut self) -> Result<(), WorkerError> {
-        let count = self.outcomes.count();
-        if count == 0 {
+        if self.outcomes.count() == 0 {
             return Ok(());
         }
         let end = now();
-        let message = FromWorker::Results {
+        let mut frames = std::mem::take(&mut self.frames);
+        let encoded = encode(&self.results(end), self.cap, &mut frames);
+        self.frames = frames;
+        encoded?;
+        self.framed(end);
+        Ok(())
+    }
+
+    /// The outcomes that wait, the last of which ended at `end`.
+    fn results(&self, end: u64) -> FromWorker<'_> {
+        FromWorker::Results {
             chunk: self.chunk,
             first: self.first,
-            count,
+            count: self.outcomes.count(),
             nanoseconds: end.saturating_sub(self.since),
             outcomes: self.outcomes.bytes(),
-        };
-        encode(&message, self.cap, &mut self.frames)?;
-        self.first = self.first.saturating_add(count);
+        }
+    }
+
+    /// They wait no more.
+    fn framed(&mut self, end: u64) {
+        self.first = self.first.saturating_add(self.outcomes.count());
         self.since = end;
         self.outcomes.clear(KEPT_BYTES);
-        Ok(())
     }
 
     /// Keeps what a guest only adds to from filling memory. A failure shows at the next outcome.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use taskcell_engine::Guest;
 use taskcell_sandbox::SharedMemory;
+use taskcell_wire::limits::KEPT_BYTES;
 use taskcell_wire::{Encoding, ItemReader, Outcome, Run, ToWorker, codec};
 
 use crate::error::WorkerError;
@@ -32,6 +33,8 @@ pub struct RunLoop {
     pub watch: Arc<Watch>,
     /// What the supervisor can see while a task runs.
     pub page: Arc<SharedMemory>,
+    /// For inputs that lay there.
+    pub space: Vec<u8>,
 }
 
 impl RunLoop {
@@ -60,7 +63,7 @@ impl RunLoop {
                 }
             }
             self.watch.idle();
-            self.outbox.flush()?;
+            self.outbox.hand_over(&self.page)?;
             mailbox::rest(&self.page);
             look::answered(&self.page);
             look::await_sending(&self.page, &mut backoff, seen);
@@ -77,6 +80,15 @@ impl RunLoop {
     fn handle(&mut self, frame: &[u8]) -> Result<bool, WorkerError> {
         match codec::decode::<ToWorker<'_>>(frame)? {
             ToWorker::Run(run) => self.run(&run)?,
+            ToWorker::LaidRun(length) => {
+                let mut space = std::mem::take(&mut self.space);
+                let (frame, _) = codec::first_frame(mailbox::read_run(&self.page, length, &mut space))?;
+                let ToWorker::Run(run) = codec::decode::<ToWorker<'_>>(frame)? else { return Err(WorkerError::OutOfTurn) };
+                self.run(&run)?;
+                if space.len() <= KEPT_BYTES {
+                    self.space = space;
+                }
+            }
             ToWorker::Shutdown => return Ok(false),
             // Boot is over; the others are for a call that waits, and are read there.
             ToWorker::Boot(_) | ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Laid(..) => {
@@ -102,7 +114,7 @@ impl RunLoop {
             let outcome =
                 if self.stop.is_cancelled() { Outcome::Cancelled } else { self.guest.run(run.task, run.input, run.output, item) };
             let took = if run.timed { now().saturating_sub(began) } else { 0 };
-            self.outbox.ended(took, &outcome)?;
+            self.outbox.ended(took, &outcome, &self.page)?;
         }
         page::rest(&self.page);
         self.stop.set_chunk(None);

@@ -28,6 +28,9 @@ pub(crate) const CALLER_CPU: usize = 17;
 /// By the worker: whether a long message lay here since memory was last given back.
 pub(crate) const LONG: usize = 18;
 
+/// By the worker: the length of the results that lie where calls do; 0: none (`mailbox.rs`). The supervisor sets it to 0 when it has read them.
+pub(crate) const RESULTS: usize = 19;
+
 /// By the supervisor: where it listens, plus one; 0: it does not.
 pub(crate) const LISTENING: usize = 24;
 
@@ -61,7 +64,7 @@ mod tests {
     use super::*;
 
     /// Each side's words, and those that both write to.
-    const WORKER: [usize; 7] = [RUNNING, BEAT, ANSWERED, WORKER_CPU, CALL, CALLER_CPU, LONG];
+    const WORKER: [usize; 8] = [RUNNING, BEAT, ANSWERED, WORKER_CPU, CALL, CALLER_CPU, LONG, RESULTS];
     const SUPERVISOR: [usize; 4] = [STOP, SENT, SUPERVISOR_CPU, LISTENING];
     const BOTH: [usize; 5] = [ANSWER, CLAIMED, POSTED, RUNG, TAKEN];
 

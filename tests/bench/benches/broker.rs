@@ -26,7 +26,7 @@ fn pool(workers: u32) -> Pool {
 }
 
 fn chunk(first: u64, count: u32, items: &[u8]) -> Chunk {
-    Chunk { job: JOB, first, count, items: items.to_vec(), history: Vec::new(), start_by: None }
+    Chunk { job: JOB, first, count, items: items.to_vec().into(), history: Vec::new(), start_by: None }
 }
 
 /// Submits as a mapping does, and ends at once whatever was sent.

@@ -44,7 +44,7 @@ impl Feed {
             length = rest.len() - reader.rest().len();
         }
         let items = rest.get(..length).unwrap_or(&[]).to_vec();
-        let chunk = Chunk { job, first: self.next, count, items, history: Vec::new(), start_by: None };
+        let chunk = Chunk { job, first: self.next, count, items: items.into(), history: Vec::new(), start_by: None };
         self.at += length;
         // What can't be read ends here; there is no such thing, because it was written here.
         self.left = if count == 0 { 0 } else { self.left.saturating_sub(count) };

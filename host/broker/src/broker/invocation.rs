@@ -262,6 +262,6 @@ impl Broker {
             Vec::new()
         };
         let (items, count) = items.into_parts();
-        (options, Chunk { job, first: 0, count, items, history: Vec::new(), start_by: None }, kept)
+        (options, Chunk { job, first: 0, count, items: items.into(), history: Vec::new(), start_by: None }, kept)
     }
 }

@@ -16,7 +16,7 @@ use crate::options::{RetryBudget, Verdict};
 use crate::time::{Duration, Now};
 
 /// Outcomes of consecutive tasks of a chunk, as a worker sent them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Results<'a> {
     /// Of which chunk.
     pub chunk: ChunkId,
@@ -28,6 +28,8 @@ pub struct Results<'a> {
     pub nanoseconds: u64,
     /// As [`OutcomeWriter`] writes them.
     pub outcomes: &'a [u8],
+    /// The same bytes, if they may be kept as they are.
+    pub kept: Option<SharedBytes>,
 }
 
 /// By what a worker's outcomes are measured.
@@ -53,7 +55,7 @@ pub struct Finished {
     /// How many of them ended badly; those that were cancelled are not among them.
     pub failures: u32,
     /// Their outcomes as the worker wrote them, checked.
-    pub outcomes: Vec<u8>,
+    pub outcomes: SharedBytes,
     /// Attempts of the (only) task that failed before.
     pub history: Vec<Attempt>,
 }
@@ -71,7 +73,7 @@ impl Broker {
         check: &ResultCheck,
         deliver: &mut dyn FnMut(Finished),
     ) -> Result<(), Violation> {
-        let Results { chunk, first, count, nanoseconds, outcomes } = results;
+        let Results { chunk, first, count, nanoseconds, outcomes, kept } = results;
         let output = self.output(worker, chunk).ok_or(Violation::ForeignChunk)?;
         let budget = self.budget(worker);
         let history = self.history(worker, chunk).to_vec();
@@ -92,7 +94,14 @@ impl Broker {
         }
         if retried.is_empty() {
             let (job, place) = self.finished(now, worker, chunk, first, count, nanoseconds)?;
-            let finished = Finished { job, first: place, count, failures, outcomes: outcomes.to_vec(), history };
+            let finished = Finished {
+                job,
+                first: place,
+                count,
+                failures,
+                outcomes: kept.unwrap_or_else(|| SharedBytes::copy_from_slice(outcomes)),
+                history,
+            };
             self.hand_on(now, output, finished, deliver);
             return Ok(());
         }
@@ -113,7 +122,7 @@ impl Broker {
             let mut one = OutcomeWriter::default();
             one.push(ns, &outcome);
             let failures = u32::from(is_failure(&outcome));
-            let outcomes = one.bytes().to_vec();
+            let outcomes = SharedBytes::copy_from_slice(one.bytes());
             let finished = Finished { job, first: index, count: 1, failures, outcomes, history: history.clone() };
             self.hand_on(now, output, finished, deliver);
         }

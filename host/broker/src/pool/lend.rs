@@ -162,5 +162,7 @@ impl Pool {
         }
         self.pending.offer();
         self.assign(now);
+        // With nothing left it may be the one for whom others wait.
+        self.take_back_due(now);
     }
 }

@@ -110,8 +110,10 @@ fn the_programs_own_bound_does_not_hide_that_it_stands_still() {
     host.broker.open_job(host.pool, job, limited);
     let mut items = ItemWriter::default();
     items.push(b"null");
-    host.broker
-        .submit(host.now, Chunk { job, first: 0, count: 1, items: items.into_parts().0, history: Vec::new(), start_by: None });
+    host.broker.submit(
+        host.now,
+        Chunk { job, first: 0, count: 1, items: items.into_parts().0.into(), history: Vec::new(), start_by: None },
+    );
     host.settle();
     let queue = host.make(root, Create::Queue(QueueOptions::default()));
     let get = Call::Queue(queue, QueueCall::Get { timeout: None });

@@ -189,7 +189,7 @@ impl Host {
         let mut items = ItemWriter::default();
         items.push(b"null");
         let (items, count) = items.into_parts();
-        self.broker.submit(self.now, Chunk { job: ROOT, first, count, items, history: Vec::new(), start_by: None });
+        self.broker.submit(self.now, Chunk { job: ROOT, first, count, items: items.into(), history: Vec::new(), start_by: None });
         self.settle();
     }
 

@@ -202,7 +202,7 @@ impl Play<'_> {
             entry.1 += u64::from(count);
         }
         self.naive.submitted(self.now, job, first, count);
-        self.pool.submit(self.now, Chunk { job, first, count, items, history: Vec::new(), start_by: None });
+        self.pool.submit(self.now, Chunk { job, first, count, items: items.into(), history: Vec::new(), start_by: None });
         self.settle(false);
     }
 

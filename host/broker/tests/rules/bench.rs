@@ -68,7 +68,10 @@ impl Bench {
     pub(crate) fn submit(&mut self, job: JobId, first: u64, count: u32) {
         let mut items = ItemWriter::default();
         (0..count).for_each(|at| items.push(&(first + u64::from(at)).to_le_bytes()));
-        self.pool.submit(self.now, Chunk { job, first, count, items: items.into_parts().0, history: Vec::new(), start_by: None });
+        self.pool.submit(
+            self.now,
+            Chunk { job, first, count, items: items.into_parts().0.into(), history: Vec::new(), start_by: None },
+        );
     }
 
     /// Makes those ready that were started.

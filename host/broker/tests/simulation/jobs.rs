@@ -83,7 +83,8 @@ impl Job {
             let rest = self.values.iter().skip(usize::try_from(self.submitted).unwrap_or(0));
             rest.take(tasks as usize).for_each(|value| items.push(value.to_string().as_bytes()));
             let (items, count) = items.into_parts();
-            let chunk = Chunk { job: self.id, first: self.submitted, count, items, history: Vec::new(), start_by: None };
+            let chunk =
+                Chunk { job: self.id, first: self.submitted, count, items: items.into(), history: Vec::new(), start_by: None };
             self.submitted += u64::from(count);
             supervisor.broker.submit(supervisor.now, chunk);
         }

@@ -376,7 +376,7 @@ impl Supervisor {
             }
             FromWorker::Results { .. } if !link.ready => return Err(Violation::OutOfTurn),
             FromWorker::Results { chunk, first, count, nanoseconds, outcomes } => {
-                let results = Results { chunk, first, count, nanoseconds, outcomes };
+                let results = Results { chunk, first, count, nanoseconds, outcomes, kept: None };
                 let check = ResultCheck { pid: link.pid, result_bytes: 100, is_printable_json };
                 let sinks = &mut self.sinks;
                 self.broker.results(self.now, id, results, &check, &mut |finished| {
@@ -393,7 +393,7 @@ impl Supervisor {
                 self.observe_call(Some((id, call)));
             }
             FromWorker::Tell(tell) => self.broker.tell(self.now, id, tell)?,
-            FromWorker::Laid => panic!("{id} shares no memory"),
+            FromWorker::LaidResults(_) | FromWorker::Laid => panic!("{id} shares no memory"),
         }
         self.observe();
         Ok(())

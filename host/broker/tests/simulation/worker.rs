@@ -239,7 +239,11 @@ impl Worker {
                     return Did::Something;
                 }
                 ToWorker::Run(_) => self.kept.push_back(frame.to_vec()),
-                other @ (ToWorker::Boot(_) | ToWorker::Lend(..) | ToWorker::Laid(..) | ToWorker::Shutdown) => {
+                other @ (ToWorker::Boot(_)
+                | ToWorker::LaidRun(_)
+                | ToWorker::Lend(..)
+                | ToWorker::Laid(..)
+                | ToWorker::Shutdown) => {
                     panic!("{id} is sent {other:?} in a call")
                 }
             }
@@ -365,7 +369,8 @@ impl Worker {
                 self.writing = true;
                 self.life = Life::Exiting;
             }
-            other @ (ToWorker::Boot(_) | ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Laid(..)) => {
+            other
+            @ (ToWorker::Boot(_) | ToWorker::LaidRun(_) | ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Laid(..)) => {
                 panic!("{id} is sent {other:?} between tasks")
             }
         }

@@ -117,7 +117,14 @@ impl World {
             let mut items = taskcell_wire::ItemWriter::default();
             items.push(random.below(1 << 30).to_string().as_bytes());
             let (items, count) = items.into_parts();
-            let chunk = taskcell_broker::Chunk { job: PROGRAM, first: 0, count, items, history: Vec::new(), start_by: None };
+            let chunk = taskcell_broker::Chunk {
+                job: PROGRAM,
+                first: 0,
+                count,
+                items: items.into(),
+                history: Vec::new(),
+                start_by: None,
+            };
             supervisor.broker.submit(Now(0), chunk);
             supervisor.carry_out(&mut random);
         } else {

@@ -157,6 +157,7 @@ pub(crate) fn to_worker<'a>(items: &'a [u8], count: u32) -> Vec<(&'static str, T
     .chain(calls::replies())
     .chain([
         ("ToWorker::Shutdown", ToWorker::Shutdown),
+        ("ToWorker::LaidRun", ToWorker::LaidRun(70_000)),
         ("ToWorker::Laid", ToWorker::Laid(taskcell_wire::call::CallId(0x0304), 5)),
     ])
     .chain(calls::loans())
@@ -187,7 +188,7 @@ pub(crate) fn from_worker(outcomes: &OutcomeWriter) -> Vec<(&'static str, FromWo
     .into_iter()
     .chain(calls::calls())
     .chain(calls::tells())
-    .chain([("FromWorker::Laid", FromWorker::Laid)])
+    .chain([("FromWorker::LaidResults", FromWorker::LaidResults(70_000)), ("FromWorker::Laid", FromWorker::Laid)])
     .collect()
 }
 

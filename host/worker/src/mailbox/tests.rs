@@ -11,25 +11,21 @@ fn shared() -> (SharedMemory, SharedMemory) {
     (ours, SharedMemory::map(fd).unwrap())
 }
 
+fn writes(writer: &mut Writer<'_>, bytes: &[u8]) -> bool {
+    writer.write(bytes);
+    true
+}
+
 fn call(memory: &SharedMemory, bytes: &[u8]) -> Laid {
-    super::call(memory, bytes.len(), |writer| {
-        writer.write(bytes);
-        true
-    })
+    super::call(memory, bytes.len(), |writer| writes(writer, bytes))
 }
 
 fn answer(memory: &SharedMemory, bytes: &[u8]) -> bool {
-    super::answer(memory, bytes.len(), |writer| {
-        writer.write(bytes);
-        true
-    })
+    super::answer(memory, bytes.len(), |writer| writes(writer, bytes))
 }
 
 fn lay_answer(memory: &SharedMemory, bytes: &[u8]) -> Option<u32> {
-    super::lay_answer(memory, bytes.len(), |writer| {
-        writer.write(bytes);
-        true
-    })
+    super::lay_answer(memory, bytes.len(), |writer| writes(writer, bytes))
 }
 
 fn take_call<'a>(memory: &SharedMemory, space: &'a mut Vec<u8>) -> Option<&'a [u8]> {
@@ -106,12 +102,36 @@ fn what_is_long_is_laid_for_one_who_does_not_look_too() {
     let length = lay_answer(&ours, &long).unwrap();
     assert!(read_answer(&theirs, length, &mut space) == long);
     assert_eq!(read_answer(&theirs, u32::MAX, &mut space).len(), most_bytes(&theirs));
-    rest(&theirs);
+    give_back(&ours);
     assert!(read_answer(&ours, length, &mut space).iter().all(|byte| *byte == 0), "its memory was given back");
     // One that looks all the same is told to look at the socket.
     listen(&ours);
     assert!(call(&theirs, b"call") == Laid::Seen && take_call(&ours, &mut space).is_some());
     assert!(lay_answer(&ours, &long).is_some() && await_answer(&theirs, &mut space).is_none());
+}
+
+#[test]
+fn long_inputs_and_results_are_laid_and_none_over_another() {
+    let (ours, theirs) = shared();
+    let (long, other) = (vec![7; LONG_BYTES], vec![8; LONG_BYTES + 1]);
+    let mut space = Vec::new();
+    let lay_run = |bytes: &[u8]| super::lay_run(&ours, bytes.len(), |writer| writes(writer, bytes));
+    let lay_results = |bytes: &[u8]| super::lay_results(&theirs, bytes.len(), |writer| writes(writer, bytes));
+    assert_eq!(lay_run(&long[1..]), None, "short ones go over the socket");
+    let length = lay_run(&long).unwrap();
+    assert!(read_run(&theirs, length, &mut space) == long);
+    assert!(!lay_results(&long[1..]) && lay_results(&other));
+    assert!(!lay_results(&long), "the others were not read");
+    listen(&ours);
+    assert_eq!(call(&theirs, b"call"), Laid::No, "it would lie over them");
+    assert!(read_run(&theirs, length, &mut space) == long, "inputs lie elsewhere");
+    assert!(take_results(&ours, u32::try_from(other.len()).unwrap(), &mut space) == other);
+    assert_eq!(call(&theirs, b"call"), Laid::Seen);
+    assert!(!lay_results(&long), "they would lie over a call");
+    assert_eq!(take_call(&ours, &mut space), Some(&b"call"[..]));
+    assert!(lay_results(&long));
+    assert_eq!(take_results(&ours, u32::MAX, &mut space).len(), most_bytes(&ours));
+    assert_eq!(lay_run(&vec![0; most_bytes(&ours) + 1]), None);
 }
 
 #[test]

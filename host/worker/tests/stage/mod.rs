@@ -19,6 +19,7 @@ use taskcell_wire::{
 use taskcell_worker::WorkerError;
 use taskcell_worker::caller::Caller;
 use taskcell_worker::inbox::Inbox;
+use taskcell_worker::mailbox;
 use taskcell_worker::outbox::Outbox;
 use taskcell_worker::run_loop::RunLoop;
 use taskcell_worker::stop::TaskStop;
@@ -109,7 +110,7 @@ impl Stage {
             guest.warm_up().unwrap();
             watch.idle();
             caller.start(Arc::clone(&watch));
-            let mut run_loop = RunLoop { guest, calls, inbox, outbox, stop, watch, page };
+            let mut run_loop = RunLoop { guest, calls, inbox, outbox, stop, watch, page, space: Vec::new() };
             run_loop.serve()
         });
         let buffer = FrameBuffer::new(limits().frame_bytes());
@@ -165,6 +166,11 @@ impl Stage {
     pub(crate) fn hear(&mut self) -> Heard {
         loop {
             if let Some(frame) = self.buffer.next_frame().unwrap() {
+                let message = codec::decode(frame).unwrap();
+                let FromWorker::LaidResults(length) = message else { return heard(&message) };
+                let mut space = Vec::new();
+                let (frame, rest) = codec::first_frame(mailbox::take_results(&self.page, length, &mut space)).unwrap();
+                assert!(rest.is_empty());
                 return heard(&codec::decode(frame).unwrap());
             }
             let mut fds = [PollFd::new(&*self.socket, PollFlags::IN)];
@@ -244,7 +250,12 @@ fn heard(message: &FromWorker<'_>) -> Heard {
         FromWorker::Printed { chunk, task, stream, bytes } => {
             Heard::Printed { chunk: chunk.0, task: *task, stream: *stream, text: String::from_utf8_lossy(bytes).into_owned() }
         }
-        FromWorker::Ready(_) | FromWorker::Failed { .. } | FromWorker::Call(..) | FromWorker::Tell(_) | FromWorker::Laid => {
+        FromWorker::Ready(_)
+        | FromWorker::Failed { .. }
+        | FromWorker::Call(..)
+        | FromWorker::Tell(_)
+        | FromWorker::LaidResults(_)
+        | FromWorker::Laid => {
             panic!("out of turn: {message:?}")
         }
     }

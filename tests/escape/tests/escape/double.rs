@@ -186,6 +186,12 @@ impl Double {
             let frame = self.kept.pop_front().unwrap_or_else(|| self.next_frame());
             match codec::decode(&frame).unwrap() {
                 ToWorker::Run(run) => self.run(&run),
+                ToWorker::LaidRun(length) => {
+                    let laid = mailbox::read_run(&self.page, length, &mut Vec::new()).to_vec();
+                    let (message, _) = codec::first_frame(&laid).unwrap();
+                    let ToWorker::Run(run) = codec::decode(message).unwrap() else { panic!("no work lies there") };
+                    self.run(&run);
+                }
                 ToWorker::Shutdown => leave(0),
                 // Whoever asks reads the answer.
                 ToWorker::Reply(..) | ToWorker::Lend(..) | ToWorker::Laid(..) => panic!("an answer without a call"),
@@ -238,7 +244,11 @@ impl Double {
                 let (of, answer) = match codec::decode(message).unwrap() {
                     ToWorker::Reply(of, answer) => (of, answer),
                     ToWorker::Lend(of, reply, _) => (of, Ok(reply)),
-                    other @ (ToWorker::Boot(_) | ToWorker::Run(_) | ToWorker::Shutdown | ToWorker::Laid(..)) => {
+                    other @ (ToWorker::Boot(_)
+                    | ToWorker::Run(_)
+                    | ToWorker::LaidRun(_)
+                    | ToWorker::Shutdown
+                    | ToWorker::Laid(..)) => {
                         panic!("no answer lies there: {other:?}")
                     }
                 };
@@ -246,6 +256,7 @@ impl Double {
                 Some((to, answer))
             }
             ToWorker::Run(_) | ToWorker::Boot(_) => panic!("it was looked at above, or comes once"),
+            ToWorker::LaidRun(_) => panic!("it has something to do"),
             ToWorker::Shutdown => leave(0),
         }
     }

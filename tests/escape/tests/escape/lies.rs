@@ -44,6 +44,8 @@ pub(crate) enum End {
 const FOREIGN: End = End::Lost("it answered for a chunk that it was not running");
 /// As in `host/worker/src/words.rs`: the turn of the task that is claimed next.
 const CLAIMED: usize = 40;
+/// As there.
+const WHERE_CALLS_LIE: usize = 512 + 4096;
 const ORDER: End = End::Lost("its answers were out of order");
 const TURN: End = End::Lost("it spoke out of turn");
 const NO_MESSAGE: End = End::Lost("it sent bytes that are no message");
@@ -58,14 +60,24 @@ fn noise(double: &Double, words: std::ops::Range<usize>) {
     words.for_each(|word| double.page.word(word).store(u64::MAX, Ordering::Relaxed));
 }
 
-/// As an honest worker lays a call, without looking whether it may.
-fn lay(double: &Double, frames: &[u8]) {
-    for (word, piece) in (512..).zip(frames.chunks(8)) {
+fn put(double: &Double, frames: &[u8]) {
+    for (word, piece) in (WHERE_CALLS_LIE..).zip(frames.chunks(8)) {
         let mut bytes = [0; 8];
         bytes[..piece.len()].copy_from_slice(piece);
         double.page.word(word).store(u64::from_le_bytes(bytes), Ordering::Relaxed);
     }
+}
+
+/// As an honest worker lays a call, without looking whether it may.
+fn lay(double: &Double, frames: &[u8]) {
+    put(double, frames);
     double.page.word(16).store(frames.len() as u64, Ordering::SeqCst);
+}
+
+/// The same with results.
+fn lay_results(double: &Double, frames: &[u8]) -> Then {
+    put(double, frames);
+    double.say(&frame(&FromWorker::LaidResults(u32::try_from(frames.len()).unwrap())))
 }
 
 /// All lies.
@@ -247,6 +259,28 @@ pub(crate) const LIES: &[Lie] = &[
     ("that a call lies there, a thousand times, and none does", End::Answered, |double, _| {
         (0..1000).for_each(|_| double.send(&frame(&FromWorker::Laid)));
         Then::Answer(ANSWER)
+    }),
+    ("results that lie nowhere", NO_MESSAGE, |double, _| double.say(&frame(&FromWorker::LaidResults(100_000)))),
+    ("results that lie there, of no length", NO_MESSAGE, |double, _| double.say(&frame(&FromWorker::LaidResults(0)))),
+    ("results at the end of numbers, and noise where they lie", NO_MESSAGE, |double, _| {
+        noise(double, WHERE_CALLS_LIE..double.page.words());
+        double.say(&frame(&FromWorker::LaidResults(u32::MAX)))
+    }),
+    ("results laid in shared memory that are something else", NO_MESSAGE, |double, _| {
+        lay_results(double, &frame(&FromWorker::LaidResults(8)))
+    }),
+    ("results laid in shared memory, and half of others", NO_MESSAGE, |double, at| {
+        let one = results(at.chunk, at.place, &outcomes(1));
+        lay_results(double, &[&one[..], &one[..7]].concat())
+    }),
+    ("an answer twice, laid in shared memory", End::NextLost("its answers were out of order"), |double, at| {
+        let one = results(at.chunk, at.place, &outcomes(1));
+        lay_results(double, &one);
+        lay_results(double, &one)
+    }),
+    ("its answer, laid in shared memory", End::Answered, |double, at| {
+        lay_results(double, &results(at.chunk, at.place, &outcomes(1)));
+        Then::Answered
     }),
     // What does no harm.
     ("a run time at the end of numbers", End::Answered, |double, at| {

@@ -3,7 +3,7 @@
 use super::*;
 
 fn waiting(job: u64, first: u64, start_by: Option<u64>) -> Chunk {
-    Chunk { job: JobId(job), first, count: 1, items: vec![0], history: Vec::new(), start_by: start_by.map(Now) }
+    Chunk { job: JobId(job), first, count: 1, items: vec![0].into(), history: Vec::new(), start_by: start_by.map(Now) }
 }
 
 fn firsts(chunks: impl IntoIterator<Item = Chunk>) -> Vec<u64> {
