@@ -208,11 +208,11 @@ pub(crate) struct RunArgs {
     pub(crate) isolation: IsolationArg,
 
     /// Compile anew and keep nothing
-    #[arg(long)]
+    #[arg(long, help_heading = None::<&str>)]
     pub(crate) no_cache: bool,
 
     /// No progress on the terminal
-    #[arg(long, short)]
+    #[arg(long, short, help_heading = None::<&str>)]
     pub(crate) quiet: bool,
 
     // Last: its heading holds for all that follows.
