@@ -34,6 +34,7 @@ const CASES: &[Case] = &[
     ("no_task_waits_behind_one_that_takes_long", no_task_waits_behind_one_that_takes_long),
     ("a_failed_input_is_one_item_of_a_map", a_failed_input_is_one_item_of_a_map),
     ("bytes_travel_as_they_are", bytes_travel_as_they_are),
+    ("long_inputs_and_results_come_back_as_they_went", long_inputs_and_results_come_back_as_they_went),
     ("wrong_names_and_inputs_are_errors", wrong_names_and_inputs_are_errors),
     ("a_component_that_cannot_begin_is_an_error", a_component_that_cannot_begin_is_an_error),
     ("dropping_a_pool_ends_work_under_way", dropping_a_pool_ends_work_under_way),
@@ -218,6 +219,21 @@ fn bytes_travel_as_they_are() {
     assert!(matches!(invalid, Err(TaskError::Invalid { .. })), "{invalid:?}");
     let long = pool.submit_bytes("count-bytes", &vec![0; 17 << 20]);
     assert!(matches!(long, Err(Error::Input { .. })), "{long:?}");
+}
+
+fn long_inputs_and_results_come_back_as_they_went() {
+    let text = component("text");
+    for isolation in [Isolation::Fresh, Isolation::Reuse] {
+        let pool = Pool::builder(&text).workers(2.try_into().expect("two")).isolation(isolation).build().expect("a pool");
+        // Some shorter than what is laid in shared memory, some longer than what fits there, and more than workers can carry.
+        let length = |n: usize| [40_000, 1 << 20, 100, 17_000, 3 << 20, 300_000, 2_000_000, 16_384][n % 8] + n;
+        let input = |n: usize| (0..=u8::MAX).cycle().skip(n).take(length(n)).collect::<Vec<u8>>();
+        let futures: Vec<_> = (0..80).map(|n| pool.submit_bytes("same-bytes", &input(n)).expect("submitted")).collect();
+        for (n, future) in futures.into_iter().enumerate() {
+            assert!(future.result().as_ref() == Ok(&input(n)), "input {n} of {} bytes", length(n));
+        }
+        pool.wait_ready(2, LONG).expect("nobody died");
+    }
 }
 
 fn wrong_names_and_inputs_are_errors() {

@@ -161,7 +161,7 @@ impl Dispatcher {
         if run.claimed {
             page::give(&link.memory, run.turn, run.together.min(run.count));
         }
-        let sent = if run.claimed { link.hand_over(run) } else { encode(&ToWorker::Run(run), cap, link.out()) };
+        let sent = if run.claimed || !link.calls { link.hand_over(run) } else { encode(&ToWorker::Run(run), cap, link.out()) };
         if let Err(error) = sent {
             // Inputs are capped when they are submitted, below a frame's cap.
             link.kill(format!("because its work could not be sent: {error}"));

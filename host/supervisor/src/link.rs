@@ -30,6 +30,8 @@ pub(crate) struct Link {
     pub(crate) room: Option<usize>,
     /// How many of the messages that it was lent last are known to be taken, if it was lent any.
     pub(crate) lent: Option<u64>,
+    /// Whether its guest can make calls.
+    pub(crate) calls: bool,
     /// Whether a long message lay in shared memory since memory was last given back.
     pub(crate) has_long: bool,
     /// Frames to send; `sent` bytes of them are gone.
@@ -102,6 +104,7 @@ impl Link {
             laid: None,
             room: None,
             lent: None,
+            calls: plan.component.interface().makes_calls(),
             has_long: false,
             out: plan.frame.to_vec(),
             sent: 0,
@@ -165,7 +168,7 @@ impl Link {
         Ok(false)
     }
 
-    /// Lays work ready for a worker that has nothing else: in shared memory, if it is long.
+    /// Lays work ready for a worker that has nothing else, or makes no calls: in shared memory, if it is long and none lies there.
     ///
     /// # Errors
     /// [`WireError::MessageTooLong`] if it is over the cap.
@@ -184,9 +187,7 @@ impl Link {
 
     /// Gives memory back that long messages took. Only while the worker has nothing to do.
     pub(crate) fn give_back_memory(&mut self) {
-        if std::mem::take(&mut self.has_long) {
-            mailbox::give_back(&self.memory);
-        }
+        self.has_long = self.has_long && !mailbox::give_back(&self.memory);
     }
 
     /// Whether something new seems to stand in shared memory: a call, or what was done with a loan.

@@ -107,7 +107,7 @@ pub enum ToWorker<'a> {
     Reply(CallId, #[serde(borrow)] Result<Reply<'a>, CallError>),
     /// End, after what was sent before.
     Shutdown,
-    /// So many bytes of [`Run`](Self::Run), a frame with its header, lie in shared memory. Only for a worker that has nothing else.
+    /// So many bytes of [`Run`](Self::Run), a frame with its header, lie in shared memory. Only for a worker that has nothing else, or makes no calls.
     LaidRun(u32),
     /// The answer to this call lies in shared memory, with so many bytes.
     Laid(CallId, u32),

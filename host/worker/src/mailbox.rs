@@ -8,7 +8,8 @@
 //! A long call or answer is laid here too when nobody looks, and a short message over the socket says so: a socket takes some 200 KiB, and for
 //! a longer message both sides would have to wake each other several times.
 //!
-//! Long inputs of a worker that has nothing to do, and long results, are laid in the same two places: such a worker waits for no answer, and what ended makes no call.
+//! Long inputs and long results are laid in the same two places, one of each at a time: inputs for a worker that waits for no answer, since it has nothing to do or makes
+//! no calls; results when their task has ended, which makes no call any more.
 //!
 //! Invariants, and who keeps them:
 //! 1. Messages arrive in the order in which they were sent, as over one stream. A call is laid here only if all that went
@@ -28,7 +29,7 @@ pub use area::Writer;
 
 use crate::look::cpu;
 use crate::stop::now;
-use crate::words::{ANSWER, CALL, CALL_BYTES, CALLER_CPU, LISTENING, LONG, RESULTS, answer_bytes};
+use crate::words::{ANSWER, CALL, CALL_BYTES, CALLER_CPU, LISTENING, LONG, RESULTS, RUN, answer_bytes};
 
 /// From this length on a message is laid here whether somebody looks or not: copying it is what costs most.
 pub const LONG_BYTES: usize = 16 * 1024;
@@ -144,17 +145,24 @@ pub fn take_results<'a>(memory: &SharedMemory, length: u32, space: &'a mut Vec<u
     results
 }
 
-/// The supervisor's side: lays a frame of long inputs for a worker that has nothing to do. Its length, to be told over the socket; `None` if it has to go there itself.
+/// The supervisor's side: lays a frame of long inputs for a worker that waits for no answer. Its length, to be told over the socket; `None` if it has to go there
+/// itself, since it is short or the last one was not read.
 #[must_use]
 pub fn lay_run(memory: &SharedMemory, length: usize, write: impl FnOnce(&mut Writer<'_>) -> bool) -> Option<u32> {
     let told = u32::try_from(length).ok().filter(|_| (LONG_BYTES..=most_bytes(memory)).contains(&length))?;
-    lay(memory, answer_bytes(memory), write).then_some(told)
+    if memory.word(RUN).load(Ordering::SeqCst) != 0 || !lay(memory, answer_bytes(memory), write) {
+        return None;
+    }
+    memory.word(RUN).store(length as u64, Ordering::SeqCst);
+    Some(told)
 }
 
 /// The worker's side: the inputs of which was told over the socket that they lie here.
 #[must_use]
 pub fn read_run<'a>(memory: &SharedMemory, length: u32, space: &'a mut Vec<u8>) -> &'a [u8] {
-    read(memory, answer_bytes(memory), u64::from(length), space)
+    let run = read(memory, answer_bytes(memory), u64::from(length), space);
+    memory.word(RUN).store(0, Ordering::SeqCst);
+    run
 }
 
 /// The worker's side, while it makes no calls: the allocator gives memory back that long messages took.
@@ -165,10 +173,15 @@ pub fn rest(memory: &SharedMemory) {
     }
 }
 
-/// The supervisor's side, while the worker has nothing to do: the memory where messages lie is given back. The worker can't do it, since inputs may be
-/// laid at any moment.
-pub fn give_back(memory: &SharedMemory) {
-    memory.release(CALL_BYTES);
+/// The supervisor's side, while the worker has nothing to do: the memory where messages lie is given back, unless one lies there that was not read (inputs, all of
+/// which were taken back). Whether it was. The worker can't do it, since inputs may be laid at any moment.
+#[must_use]
+pub fn give_back(memory: &SharedMemory) -> bool {
+    let is_free = [CALL, RESULTS, RUN].iter().all(|word| memory.word(*word).load(Ordering::SeqCst) == 0);
+    if is_free {
+        memory.release(CALL_BYTES);
+    }
+    is_free
 }
 
 /// The supervisor's side: from now on calls that are laid are looked for.

@@ -20,6 +20,8 @@ pub(crate) const STOP: usize = 8;
 pub(crate) const SENT: usize = 9;
 /// By the supervisor: the processor on which it did, plus one.
 pub(crate) const SUPERVISOR_CPU: usize = 10;
+/// By the supervisor: the length of the inputs that lie where answers do; 0: none (`mailbox.rs`). The worker sets it to 0 when it has read them.
+pub(crate) const RUN: usize = 11;
 
 /// By the worker: the length of the call that lies here; 0: none (`mailbox.rs`). The supervisor takes it by setting it to 0.
 pub(crate) const CALL: usize = 16;
@@ -65,7 +67,7 @@ mod tests {
 
     /// Each side's words, and those that both write to.
     const WORKER: [usize; 8] = [RUNNING, BEAT, ANSWERED, WORKER_CPU, CALL, CALLER_CPU, LONG, RESULTS];
-    const SUPERVISOR: [usize; 4] = [STOP, SENT, SUPERVISOR_CPU, LISTENING];
+    const SUPERVISOR: [usize; 5] = [STOP, SENT, SUPERVISOR_CPU, RUN, LISTENING];
     const BOTH: [usize; 5] = [ANSWER, CLAIMED, POSTED, RUNG, TAKEN];
 
     #[test]

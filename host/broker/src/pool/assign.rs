@@ -23,7 +23,7 @@ impl Pool {
         }
         self.replace_used_up(None);
         while let Some(chunk) = self.pending.front() {
-            let (count, start_by) = (chunk.count, chunk.start_by);
+            let (count, start_by, bytes) = (chunk.count, chunk.start_by, chunk.items.len());
             let Some(job) = self.jobs.get_mut(&chunk.job) else {
                 if let Some(chunk) = self.pending.pop_front(None) {
                     self.cancelled(&chunk);
@@ -47,6 +47,7 @@ impl Pool {
                         && !worker.waits
                         && !worker.is_late(now)
                         && estimate.has_room(worker.flights.len(), worker.tasks)
+                        && worker.may_carry(bytes)
                         && (!alone || worker.flights.is_empty())
                         && may_serve(worker, count, most) =>
                 {

@@ -30,6 +30,9 @@ use crate::time::{Duration, Now};
 /// How long: eight times what a chunk is made for, so that few are taken back for nothing.
 const LENT: Duration = Duration::from_millis(2);
 
+/// Long inputs lie in shared memory, where there is room for those of one chunk, and else go through a socket of about this size.
+const CARRIED_BYTES: usize = 256 * 1024;
+
 /// How many tasks that have to begin by `start_by` may go together, of `tasks` that others would be. What has to begin sooner than it
 /// would be taken back goes alone.
 pub(super) fn most(now: Now, start_by: Now, tasks: u32) -> u32 {
@@ -46,6 +49,12 @@ impl Worker {
     fn is_behind(&self) -> Option<&Flight> {
         let has_more = self.killed.is_none() && !self.waits && self.tasks > 1 && self.asked < self.next;
         self.flights.front().filter(|front| has_more && front.stop_sent.is_none())
+    }
+
+    /// Whether so many bytes of inputs may wait at it: always behind one chunk, and behind more only a few.
+    pub(super) fn may_carry(&self, bytes: usize) -> bool {
+        let waiting = self.flights.iter().map(|flight| flight.chunk.items.len()).sum::<usize>();
+        self.flights.len() < 2 || waiting.saturating_add(bytes) <= CARRIED_BYTES
     }
 
     /// Whether it has told of no end for as long as it may keep what it has not begun: it gets nothing more until it does.

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use taskcell_broker::{JobOptions, PoolEffect, PoolOptions};
-use taskcell_wire::{ChunkId, JobId, TaskIndex, Turn, WorkerId};
+use taskcell_broker::{Chunk, JobOptions, PoolEffect, PoolOptions};
+use taskcell_wire::{ChunkId, ItemWriter, JobId, TaskIndex, Turn, WorkerId};
 
 use super::bench::*;
 
@@ -91,6 +91,22 @@ fn a_worker_that_is_late_gets_nothing_until_it_tells_of_an_end() {
     bench.finish(worker, chunk, 0, 1);
     bench.submit(JOB, 400, 50);
     assert!(bench.sent().iter().any(|(to, _)| *to == worker), "it is idle now");
+}
+
+#[test]
+fn long_inputs_wait_in_line_and_not_at_a_worker() {
+    let mut bench = Bench::quick(budget(0, 0));
+    let mut long = |first| {
+        let mut items = ItemWriter::default();
+        items.push(&[7; 200_000]);
+        let items = items.into_parts().0.into();
+        bench.pool.submit(bench.now, Chunk { job: JOB, first, count: 1, items, history: Vec::new(), start_by: None });
+        bench.sent().len()
+    };
+    assert_eq!([0, 1, 2, 3].map(&mut long), [1, 1, 0, 0], "one runs, and one lies ready");
+    let (worker, chunk) = (WorkerId(0), ChunkId(1));
+    bench.finish(worker, chunk, 0, 1);
+    assert_eq!(bench.sent().len(), 1);
 }
 
 #[test]

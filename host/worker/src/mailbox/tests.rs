@@ -102,7 +102,7 @@ fn what_is_long_is_laid_for_one_who_does_not_look_too() {
     let length = lay_answer(&ours, &long).unwrap();
     assert!(read_answer(&theirs, length, &mut space) == long);
     assert_eq!(read_answer(&theirs, u32::MAX, &mut space).len(), most_bytes(&theirs));
-    give_back(&ours);
+    assert!(give_back(&ours));
     assert!(read_answer(&ours, length, &mut space).iter().all(|byte| *byte == 0), "its memory was given back");
     // One that looks all the same is told to look at the socket.
     listen(&ours);
@@ -119,12 +119,14 @@ fn long_inputs_and_results_are_laid_and_none_over_another() {
     let lay_results = |bytes: &[u8]| super::lay_results(&theirs, bytes.len(), |writer| writes(writer, bytes));
     assert_eq!(lay_run(&long[1..]), None, "short ones go over the socket");
     let length = lay_run(&long).unwrap();
+    assert_eq!(lay_run(&other), None, "the others were not read");
+    assert!(!give_back(&ours), "nor is their memory free");
     assert!(read_run(&theirs, length, &mut space) == long);
     assert!(!lay_results(&long[1..]) && lay_results(&other));
     assert!(!lay_results(&long), "the others were not read");
     listen(&ours);
     assert_eq!(call(&theirs, b"call"), Laid::No, "it would lie over them");
-    assert!(read_run(&theirs, length, &mut space) == long, "inputs lie elsewhere");
+    assert!(lay_run(&long).is_some() && read_run(&theirs, length, &mut space) == long, "inputs lie elsewhere");
     assert!(take_results(&ours, u32::try_from(other.len()).unwrap(), &mut space) == other);
     assert_eq!(call(&theirs, b"call"), Laid::Seen);
     assert!(!lay_results(&long), "they would lie over a call");
