@@ -41,7 +41,7 @@ pub struct Chunk {
     pub first: u64,
     /// How many.
     pub count: u32,
-    /// Their inputs, as [`ItemWriter`] writes them.
+    /// Their inputs, as [`ItemWriter`](taskcell_wire::ItemWriter) writes them.
     pub items: SharedBytes,
     /// Attempts of the (only) task that failed before; empty for a chunk that was not tried yet.
     pub history: Vec<Attempt>,

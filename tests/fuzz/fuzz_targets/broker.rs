@@ -169,7 +169,8 @@ impl Model {
             self.ended.insert((JOBS[job], index), 0);
         }
         let (items, count) = items.into_parts();
-        self.pool.submit(self.now, Chunk { job: JOBS[job], first, count, items: items.into(), history: Vec::new(), start_by: None });
+        self.pool
+            .submit(self.now, Chunk { job: JOBS[job], first, count, items: items.into(), history: Vec::new(), start_by: None });
     }
 
     fn accepted(&mut self, id: WorkerId, chunk: ChunkId, job: JobId, index: u64, count: u32) {
