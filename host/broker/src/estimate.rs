@@ -102,6 +102,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_of_tasks_that_still_run_makes_them_slower_and_never_faster() {
+        let mut estimate = Estimate::default();
+        assert!(!estimate.is_long(u32::MAX), "nothing is known");
+        estimate.learn(1, 1000);
+        estimate.at_least(10, 5_000);
+        assert_eq!((estimate.chunk_tasks(), estimate.is_long(2000), estimate.is_long(2001)), (250, false, true));
+        estimate.at_least(1, QUEUE_NS);
+        assert_eq!((estimate.chunk_tasks(), estimate.is_long(2)), (1, true));
+    }
+
+    #[test]
     fn extreme_times_overflow_nothing() {
         let mut estimate = Estimate::default();
         for ns in [0, u64::MAX, 0, u64::MAX] {

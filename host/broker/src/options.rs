@@ -30,8 +30,6 @@ pub struct PoolOptions {
     pub retries: Option<u32>,
     /// A worker is replaced after so many tasks.
     pub max_tasks_per_worker: Option<u32>,
-    /// A worker is given a task when it has none: nothing waits behind one that may itself wait.
-    pub one_at_a_time: bool,
     /// Workers start when tasks wait for them, and not before.
     pub on_demand: bool,
 }
@@ -46,7 +44,6 @@ impl PoolOptions {
             grace: Duration::from_millis(10_000),
             retries: None,
             max_tasks_per_worker: None,
-            one_at_a_time: false,
             on_demand: false,
         }
     }

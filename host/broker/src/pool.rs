@@ -31,12 +31,12 @@ use crate::time::Now;
 mod assign;
 mod clock;
 mod death;
-mod lend;
 mod line;
 mod outcome;
 mod shortage;
 mod staff;
 mod stop;
+mod take_back;
 
 use line::{Lane, Later, Line};
 
@@ -353,9 +353,6 @@ impl Pool {
 
 /// How many tasks of which so much is known make a chunk.
 fn together(options: &PoolOptions, estimate: &Estimate) -> u32 {
-    if options.one_at_a_time {
-        return 1;
-    }
     let tasks = estimate.chunk_tasks();
     options.max_tasks_per_worker.map_or(tasks, |most| tasks.min(most.max(1)))
 }

@@ -1,6 +1,6 @@
 //! Memory for long messages, used again.
 //!
-//! The failure that this prevents: each message of a MiB that the broker keeps is given memory by the kernel page by page, and gives it back when it is
+//! The failure that this prevents: each message of a MiB that the broker keeps, and each input or result as long, is given memory by the kernel page by page, and gives it back when it is
 //! taken out; that costs more than copying it. A few buffers wait here for the next one instead, for as long as the dispatcher lives.
 //!
 //! A message gets a buffer of its own length or a little more, and no other: the broker counts a message's bytes against its limits, and nobody would count
@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use taskcell_wire::ItemWriter;
 use taskcell_wire::call::SharedBytes;
+use taskcell_worker::mailbox::LONG_BYTES;
 
 /// How many wait.
 const WAITING: usize = 4;
@@ -43,7 +44,7 @@ impl Waiting {
 
 impl Buffers {
     /// One for a message of `length` bytes, with any bytes in it.
-    pub(crate) fn take(&self, length: usize) -> Vec<u8> {
+    fn take(&self, length: usize) -> Vec<u8> {
         let whole = length.next_multiple_of(WORD);
         let fits = whole..=whole.saturating_add(length / SLACK);
         let mut waiting = self.0.lock();
@@ -51,20 +52,33 @@ impl Buffers {
         found.and_then(|at| waiting.remove(at)).unwrap_or_else(|| vec![0; whole])
     }
 
-    /// One long input, as inputs travel.
-    pub(crate) fn one_item(&self, item: &[u8]) -> SharedBytes {
-        let bytes = self.take(item.len().saturating_add(ITEM_OVERHEAD));
-        let whole = bytes.len();
-        let mut items = ItemWriter::within(bytes);
-        items.push(item);
-        let (mut bytes, _) = items.into_parts();
-        let length = bytes.len();
-        bytes.resize(whole, 0);
+    /// A message of at most `most` bytes, for keeping: `write` writes it, and says how long it is.
+    pub(crate) fn fill(&self, most: usize, write: impl FnOnce(&mut Vec<u8>) -> usize) -> SharedBytes {
+        let mut bytes = self.take(most);
+        let length = write(&mut bytes);
         self.keep(bytes, length)
     }
 
+    /// One input, as inputs travel.
+    pub(crate) fn one_item(&self, item: &[u8]) -> SharedBytes {
+        if item.len() < LONG_BYTES {
+            let mut items = ItemWriter::default();
+            items.push(item);
+            return items.into_parts().0.into();
+        }
+        self.fill(item.len().saturating_add(ITEM_OVERHEAD), |bytes| {
+            let whole = bytes.len();
+            let mut items = ItemWriter::within(std::mem::take(bytes));
+            items.push(item);
+            *bytes = items.into_parts().0;
+            let length = bytes.len();
+            bytes.resize(whole, 0);
+            length
+        })
+    }
+
     /// The first `length` bytes of a buffer that was taken, for keeping.
-    pub(crate) fn keep(&self, bytes: Vec<u8>, length: usize) -> SharedBytes {
+    fn keep(&self, bytes: Vec<u8>, length: usize) -> SharedBytes {
         SharedBytes::from_owner(Lent { length: length.min(bytes.len()), bytes, home: Arc::clone(&self.0) })
     }
 }

@@ -140,7 +140,6 @@ impl Dispatcher {
             grace: options.pool.grace,
             is_program: options.spec.program,
             on_deadlock: if options.deadlocked.is_some() { broker::OnDeadlock::Warn } else { broker::OnDeadlock::Fail },
-            take_back: true,
             loans: true,
         });
         Ok(Self {

@@ -156,13 +156,11 @@ impl Dispatcher {
 
     fn send(&mut self, worker: WorkerId, chunk: ChunkId) {
         let (Some(work), Some(link)) = (self.broker.work(worker, chunk), self.links.get_mut(&worker)) else { return };
-        let cap = link.cap;
         let run = work.run(chunk);
         if run.claimed {
             page::give(&link.memory, run.turn, run.together.min(run.count));
         }
-        let sent = if run.claimed || !link.calls { link.hand_over(run) } else { encode(&ToWorker::Run(run), cap, link.out()) };
-        if let Err(error) = sent {
+        if let Err(error) = link.run(run) {
             // Inputs are capped when they are submitted, below a frame's cap.
             link.kill(format!("because its work could not be sent: {error}"));
         }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use taskcell_broker::{Chunk, JobOptions};
-use taskcell_wire::{ItemWriter, JobId};
-use taskcell_worker::mailbox;
+use taskcell_wire::JobId;
 
 use crate::control::Listing;
 use crate::dispatcher::{DispatcherOptions, next_job};
@@ -44,13 +43,7 @@ impl Host {
     /// A job of one task.
     pub(crate) fn submit<T>(&self, options: JobOptions, item: &[u8], decode: Decode<T>) -> Future<T> {
         let (job, sink) = self.open(options);
-        let items = if item.len() < mailbox::LONG_BYTES {
-            let mut items = ItemWriter::default();
-            items.push(item);
-            items.into_parts().0.into()
-        } else {
-            self.shared.buffers.one_item(item)
-        };
+        let items = self.shared.buffers.one_item(item);
         self.shared.request(Request::Submit(Chunk { job, first: 0, count: 1, items, history: Vec::new(), start_by: None }));
         Future::new(Arc::clone(&self.shared), job, sink, decode)
     }

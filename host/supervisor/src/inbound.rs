@@ -26,9 +26,7 @@ pub(crate) fn laid(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link) -
     if length >= mailbox::LONG_BYTES {
         link.has_long = true;
         // The broker may keep it as it is.
-        let mut buffer = dispatcher.buffers.take(length);
-        let length = mailbox::read_call(&link.memory, length, &mut buffer).len();
-        let frames = dispatcher.buffers.keep(buffer, length);
+        let frames = dispatcher.buffers.fill(length, |space| mailbox::read_call(&link.memory, length, space).len());
         return every(dispatcher, id, link, &frames, Some(&frames));
     }
     let mut space = std::mem::take(&mut dispatcher.laid);
@@ -120,7 +118,7 @@ fn message(
         }
         FromWorker::Results { .. } if !link.ready => Err(Violation::OutOfTurn),
         FromWorker::Results { chunk, first, count, nanoseconds, outcomes } => {
-            results(dispatcher, id, link, Results { chunk, first, count, nanoseconds, outcomes, kept: None })
+            results(dispatcher, id, link, Results { chunk, first, count, nanoseconds, outcomes: outcomes.into() })
         }
         FromWorker::LaidResults(_) if !link.ready => Err(Violation::OutOfTurn),
         FromWorker::LaidResults(length) => laid_results(dispatcher, id, link, length),
@@ -171,17 +169,15 @@ fn count_printed(link: &mut Link, chunk: ChunkId, task: u32, bytes: usize, limit
 fn laid_results(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, length: u32) -> Result<(), Violation> {
     let told = usize::try_from(length).unwrap_or(usize::MAX).min(mailbox::most_bytes(&link.memory));
     link.has_long = true;
-    let mut buffer = dispatcher.buffers.take(told);
-    let length = mailbox::take_results(&link.memory, length, &mut buffer).len();
-    let frames = dispatcher.buffers.keep(buffer, length);
+    let frames = dispatcher.buffers.fill(told, |space| mailbox::take_results(&link.memory, length, space).len());
     let (frame, rest) = codec::first_frame(&frames).map_err(|_| Violation::Malformed)?;
     if frame.len() as u64 > link.cap || !rest.is_empty() {
         return Err(Violation::Malformed);
     }
     match codec::decode::<FromWorker<'_>>(frame) {
         Ok(FromWorker::Results { chunk, first, count, nanoseconds, outcomes }) => {
-            let kept = Some(frames.slice_ref(outcomes));
-            results(dispatcher, id, link, Results { chunk, first, count, nanoseconds, outcomes, kept })
+            let outcomes = frames.slice_ref(outcomes).into();
+            results(dispatcher, id, link, Results { chunk, first, count, nanoseconds, outcomes })
         }
         Ok(_) | Err(_) => Err(Violation::Malformed),
     }

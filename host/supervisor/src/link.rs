@@ -31,7 +31,7 @@ pub(crate) struct Link {
     /// How many of the messages that it was lent last are known to be taken, if it was lent any.
     pub(crate) lent: Option<u64>,
     /// Whether its guest can make calls.
-    pub(crate) calls: bool,
+    calls: bool,
     /// Whether a long message lay in shared memory since memory was last given back.
     pub(crate) has_long: bool,
     /// Frames to send; `sent` bytes of them are gone.
@@ -168,12 +168,17 @@ impl Link {
         Ok(false)
     }
 
-    /// Lays work ready for a worker that has nothing else, or makes no calls: in shared memory, if it is long and none lies there.
+    /// Lays work ready to be sent. Long inputs are laid in shared memory, where answers lie, if the worker waits for none: it has nothing else, or makes no
+    /// calls.
     ///
     /// # Errors
     /// [`WireError::MessageTooLong`] if it is over the cap.
-    pub(crate) fn hand_over(&mut self, run: Run<'_>) -> Result<(), WireError> {
+    pub(crate) fn run(&mut self, run: Run<'_>) -> Result<(), WireError> {
+        let may_lie = run.items.len() >= mailbox::LONG_BYTES && (run.claimed || !self.calls);
         let run = ToWorker::Run(run);
+        if !may_lie {
+            return encode(&run, self.cap, &mut self.out);
+        }
         let length = codec::frame_length(&run, self.cap)?;
         let write = |writer: &mut mailbox::Writer<'_>| codec::encode_pieces(&run, length, |piece| writer.write(piece)).is_ok();
         match mailbox::lay_run(&self.memory, length, write) {

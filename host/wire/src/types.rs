@@ -243,14 +243,6 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// Whether tasks of this component can make calls to the broker, and wait in them. Importing only types, or only what a task may
-    /// know of itself, is not enough for that.
-    #[must_use]
-    pub fn can_wait(&self) -> bool {
-        let ours = self.imports.iter().filter_map(|import| import.name.strip_prefix(HOST_PACKAGE));
-        ours.map(|rest| rest.split('@').next().unwrap_or(rest)).any(|interface| !matches!(interface, "types" | "task"))
-    }
-
     /// Whether tasks of this component can make calls at all.
     #[must_use]
     pub fn makes_calls(&self) -> bool {

@@ -29,7 +29,7 @@ pub mod run_loop;
 mod short_results;
 pub mod stop;
 pub mod watch;
-mod words;
+pub mod words;
 
 use taskcell_sandbox::Role;
 

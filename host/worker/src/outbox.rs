@@ -254,8 +254,8 @@ impl Outbox {
             return Ok(false);
         }
         let end = now();
-        let length = codec::frame_length(&waiting.results(end), waiting.cap)?;
         let results = waiting.results(end);
+        let length = codec::frame_length(&results, waiting.cap)?;
         let laid = mailbox::lay_results(memory, length, |writer| {
             codec::encode_pieces(&results, length, |piece| writer.write(piece)).is_ok()
         });

@@ -24,7 +24,7 @@ pub(crate) const SUPERVISOR_CPU: usize = 10;
 pub(crate) const RUN: usize = 11;
 
 /// By the worker: the length of the call that lies here; 0: none (`mailbox.rs`). The supervisor takes it by setting it to 0.
-pub(crate) const CALL: usize = 16;
+pub const CALL: usize = 16;
 /// By the worker: where the caller ran, plus one.
 pub(crate) const CALLER_CPU: usize = 17;
 /// By the worker: whether a long message lay here since memory was last given back.
@@ -34,13 +34,13 @@ pub(crate) const LONG: usize = 18;
 pub(crate) const RESULTS: usize = 19;
 
 /// By the supervisor: where it listens, plus one; 0: it does not.
-pub(crate) const LISTENING: usize = 24;
+pub const LISTENING: usize = 24;
 
 /// By both: the answer's state or its length.
 pub(crate) const ANSWER: usize = 32;
 
 /// By both: the turn of the task that is claimed next (`page.rs`).
-pub(crate) const CLAIMED: usize = 40;
+pub const CLAIMED: usize = 40;
 
 /// By both: how many words of posts there are, and whether they are all (`loan.rs`).
 pub(crate) const POSTED: usize = 48;
@@ -54,7 +54,7 @@ pub(crate) const TAKEN: usize = 56;
 pub(crate) const POST_BYTES: usize = 512;
 
 /// Where a call's bytes begin.
-pub(crate) const CALL_BYTES: usize = POST_BYTES + 4096;
+pub const CALL_BYTES: usize = POST_BYTES + 4096;
 
 /// Where an answer's bytes begin, and a call's end.
 pub(crate) fn answer_bytes(memory: &SharedMemory) -> usize {

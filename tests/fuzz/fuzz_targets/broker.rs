@@ -20,7 +20,7 @@ enum Call {
     Gone { worker: u8, running: Option<(u8, u8)> },
     Cancel { job: bool },
     Drain { job: bool },
-    Waits { worker: u8, take_back: bool },
+    Waits { worker: u8 },
     GoesOn { worker: u8 },
     CouldNotStart { worker: u8 },
     Tick { milliseconds: u16 },
@@ -32,7 +32,6 @@ struct Input {
     budget: [u8; 4],
     retries: Option<u8>,
     max_tasks: Option<u8>,
-    one_at_a_time: bool,
     on_demand: bool,
     timeout: Option<u8>,
     calls: Vec<Call>,
@@ -68,7 +67,6 @@ impl Model {
         let options = PoolOptions {
             retries: input.retries.map(|retries| u32::from(retries % 3)),
             max_tasks_per_worker: input.max_tasks.map(|most| u32::from(most % 4) + 1),
-            one_at_a_time: input.one_at_a_time,
             on_demand: input.on_demand,
             ..PoolOptions::new(workers)
         };
@@ -126,11 +124,11 @@ impl Model {
             }
             Call::Cancel { job } => self.pool.cancel_job(self.now, JOBS[usize::from(job)]),
             Call::Drain { job } => self.pool.drain_job(JOBS[usize::from(job)]),
-            Call::Waits { worker, take_back } => {
+            Call::Waits { worker } => {
                 let id = self.worker(worker);
                 // As the broker does it: only a task that runs makes a call that waits.
                 if self.pool.running(id).is_some() {
-                    self.pool.waits(id, take_back);
+                    self.pool.waits(id);
                 }
             }
             Call::GoesOn { worker } => self.pool.goes_on(self.now, self.worker(worker)),

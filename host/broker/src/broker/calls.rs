@@ -188,10 +188,9 @@ impl Broker {
         if let Some(running) = &mut state.running {
             running.parked = Some(caller.call);
         }
-        let take_back = self.options.take_back;
         if let Some(pool) = self.pools.get_mut(&state.pool) {
             pool.away += u32::from(lends);
-            pool.pool.waits(caller.worker, take_back);
+            pool.pool.waits(caller.worker);
             if lends || pool.pool.has_effects() {
                 self.dirty.insert(state.pool);
             }

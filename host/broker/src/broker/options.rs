@@ -99,9 +99,6 @@ pub struct BrokerOptions {
     pub is_program: bool,
     /// What becomes of a deadlock.
     pub on_deadlock: OnDeadlock,
-    /// Whether work can be taken back ([`Effect::TakeBack`](crate::Effect::TakeBack)) from a worker whose task waits. Otherwise a worker of a component that
-    /// may wait is given one task at a time.
-    pub take_back: bool,
     /// Whether workers understand [`Effect::Lend`](crate::Effect::Lend), and whoever drives the broker looks after what is lent.
     pub loans: bool,
 }

@@ -104,9 +104,6 @@ impl Broker {
 
     /// Begins a pool whose workers were checked to be there.
     pub(super) fn start_pool(&mut self, id: PoolId, spec: WorkerSpec, mut options: PoolOptions, kind: PoolKind) {
-        let module = self.options.modules.get(usize::from(spec.module.0));
-        let waits = module.is_some_and(|module| module.interface.can_wait());
-        options.one_at_a_time |= waits && !self.options.take_back;
         options.workers = options.workers.max(1);
         let mut pool = Pool::numbered(options, u64::from(id.0) << 32);
         pool.start(self.now);

@@ -5,7 +5,7 @@
 //!
 //! It is here and not with the sockets so that simulated workers (`tests/simulation`) meet the same code as real ones.
 
-use taskcell_wire::call::{Ended, SharedBytes, TaskValue};
+use taskcell_wire::call::{Bytes, Ended, SharedBytes, TaskValue};
 use taskcell_wire::limits::EXPLANATION_BYTES;
 use taskcell_wire::{ChunkId, Encoding, JobId, Outcome, OutcomeReader, OutcomeWriter, WorkerId};
 
@@ -27,9 +27,7 @@ pub struct Results<'a> {
     /// How long they ran together.
     pub nanoseconds: u64,
     /// As [`OutcomeWriter`] writes them.
-    pub outcomes: &'a [u8],
-    /// The same bytes, if they may be kept as they are.
-    pub kept: Option<SharedBytes>,
+    pub outcomes: Bytes<'a>,
 }
 
 /// By what a worker's outcomes are measured.
@@ -73,13 +71,13 @@ impl Broker {
         check: &ResultCheck,
         deliver: &mut dyn FnMut(Finished),
     ) -> Result<(), Violation> {
-        let Results { chunk, first, count, nanoseconds, outcomes, kept } = results;
+        let Results { chunk, first, count, nanoseconds, outcomes } = results;
         let output = self.output(worker, chunk).ok_or(Violation::ForeignChunk)?;
         let budget = self.budget(worker);
         let history = self.history(worker, chunk).to_vec();
         let mut retried: Vec<(u32, Cause, u64)> = Vec::new();
         let (mut seen, mut failures) = (0u32, 0u32);
-        for outcome in OutcomeReader::new(outcomes) {
+        for outcome in OutcomeReader::new(&outcomes) {
             let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
             failures += u32::from(is_failure(&outcome));
             check_outcome(&outcome, output, check)?;
@@ -94,19 +92,12 @@ impl Broker {
         }
         if retried.is_empty() {
             let (job, place) = self.finished(now, worker, chunk, first, count, nanoseconds)?;
-            let finished = Finished {
-                job,
-                first: place,
-                count,
-                failures,
-                outcomes: kept.unwrap_or_else(|| SharedBytes::copy_from_slice(outcomes)),
-                history,
-            };
+            let finished = Finished { job, first: place, count, failures, outcomes: outcomes.into_shared(), history };
             self.hand_on(now, output, finished, deliver);
             return Ok(());
         }
         let each = nanoseconds / u64::from(count.max(1));
-        for (at, outcome) in (0u32..).zip(OutcomeReader::new(outcomes)) {
+        for (at, outcome) in (0u32..).zip(OutcomeReader::new(&outcomes)) {
             let (ns, outcome) = outcome.map_err(|_| Violation::Malformed)?;
             let place = first.saturating_add(at);
             let (job, index) = match retried.iter().find(|(retried, _, _)| *retried == at) {

@@ -2,7 +2,7 @@
 
 use taskcell_wire::{ChunkId, Turn};
 
-use super::{Flight, Pool, Slot, Worker, lend, together};
+use super::{Flight, Pool, Slot, Worker, take_back, together};
 use crate::effect::PoolEffect;
 use crate::time::Now;
 
@@ -34,12 +34,12 @@ impl Pool {
             let options = job.options;
             let most = together(&self.options, &estimate).max(options.together);
             let count = match start_by {
-                Some(by) => count.min(lend::most(now, by, most)),
+                Some(by) => count.min(take_back::most(now, by, most)),
                 // More is known of its tasks than when it was made.
                 None if estimate.is_long(count) => count.min(most),
                 None => count,
             };
-            let alone = self.options.one_at_a_time || options.alone || options.queue_timeout.is_some();
+            let alone = options.alone || options.queue_timeout.is_some();
             let most = self.options.max_tasks_per_worker;
             let free = self.slots.iter_mut().filter_map(|slot| match slot {
                 Slot::Ready(worker)
@@ -61,14 +61,16 @@ impl Pool {
                 return;
             };
             let Some(mut chunk) = self.pending.pop_front(Some(&mut job.lane)) else { return };
-            if let (Some(first), Some(rest)) = (chunk.part(0, count), chunk.part(count, chunk.count)) {
+            if count < chunk.count
+                && let (Some(first), Some(rest)) = (chunk.part(0, count), chunk.part(count, chunk.count))
+            {
                 chunk = first;
                 self.pending.push_front(&mut job.lane, rest);
             }
             let id = ChunkId(self.next_chunk);
             self.next_chunk += 1;
             worker.tasks = worker.tasks.saturating_add(chunk.count);
-            let (turn, claimed, hurried) = (worker.next, worker.flights.is_empty(), lend::until(now, &chunk));
+            let (turn, claimed, hurried) = (worker.next, worker.flights.is_empty(), take_back::until(now, &chunk));
             worker.next = Turn(turn.0.saturating_add(u64::from(chunk.count)));
             worker.flights.push_back(Flight { id, chunk, options, done: 0, since: now, stop_sent: None, turn, claimed, hurried });
             self.effects.push(PoolEffect::Send(worker.id, id));

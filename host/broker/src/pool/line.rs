@@ -10,7 +10,7 @@
 //! cost each task 200 ns.
 //!
 //! Tasks of a job with [`queue_timeout`](crate::JobOptions::queue_timeout) wait here and, for a moment, in a chunk that was lent
-//! (`pool/lend.rs`), never behind another chunk. So what was not begun can be taken out of the line. Jobs without that bound pay nothing for it.
+//! (`pool/take_back.rs`), never behind another chunk. So what was not begun can be taken out of the line. Jobs without that bound pay nothing for it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -105,13 +105,13 @@ impl Pool {
         workers.into_iter().for_each(|id| self.kill(id, KillReason::Stopped));
     }
 
-    /// The running task of a worker waits in a call: until it goes on, nothing is given to that worker, and with `take_back` what was to
+    /// The running task of a worker waits in a call: until it goes on, nothing is given to that worker, and what was to
     /// follow it there is asked for.
-    pub fn waits(&mut self, id: WorkerId, take_back: bool) {
+    pub fn waits(&mut self, id: WorkerId) {
         let Some(worker) = self.worker_mut(id).filter(|worker| worker.killed.is_none()) else { return };
         worker.waits = true;
         let Some(task) = worker.flights.front().map(|front| front.options.task) else { return };
-        let ask = (take_back && worker.tasks > 1).then(|| worker.ask_back());
+        let ask = (worker.tasks > 1).then(|| worker.ask_back());
         self.effects.extend(ask);
         // What waits once will wait again, and each time that costs a way there and back.
         self.estimates.entry(task).or_default().waited();

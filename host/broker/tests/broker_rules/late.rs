@@ -14,7 +14,7 @@ fn a_worker_is_honest_though_its_job_was_closed_meanwhile() {
     host.settle();
     let mut outcomes = OutcomeWriter::default();
     outcomes.push(0, &Outcome::Ok(b"1"));
-    let results = Results { chunk, first, count: 1, nanoseconds: 1, outcomes: outcomes.bytes(), kept: None };
+    let results = Results { chunk, first, count: 1, nanoseconds: 1, outcomes: outcomes.bytes().into() };
     let check = ResultCheck { pid: 7, result_bytes: 100, is_printable_json: |bytes| bytes == b"1" };
     let mut finished = Vec::new();
     assert_eq!(host.broker.results(host.now, worker, results.clone(), &check, &mut |one| finished.push(one)), Ok(()));

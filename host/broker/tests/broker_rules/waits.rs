@@ -3,12 +3,11 @@
 use taskcell_broker::{BrokerOptions, Chunk, Duration, Effect, JobOptions};
 use taskcell_wire::call::{
     Acquired, Argument, Batch, Call, CallError, ConditionCall, Create, Ended, EventCall, HandleId, Interest, LockCall,
-    LockOptions, LockReply, PipeCall, PipeOptions, PoolCall, PoolSettings, ProcessCall, ProcessReply, QueueCall, QueueOptions,
-    Reply, TaskValue, Tell,
+    LockOptions, LockReply, PipeCall, PipeOptions, ProcessCall, ProcessReply, QueueCall, QueueOptions, Reply, TaskValue, Tell,
 };
-use taskcell_wire::{Encoding, ItemWriter, JobId, TaskIndex, WorkerId};
+use taskcell_wire::{Encoding, ItemWriter, JobId, TaskIndex};
 
-use crate::host::{Answer, Host, json, options};
+use crate::host::{Answer, Host, options};
 
 fn any(on: &[HandleId]) -> Call<'static> {
     Call::WaitAny { on: Batch(on.iter().map(|handle| (*handle, Interest::In)).collect()), timeout: None }
@@ -144,19 +143,4 @@ fn bytes_stay_bytes() {
     host.end(child, Ended::Ok(body.clone()));
     let joined = host.call(root, Call::Process(process, ProcessCall::Join { timeout: None }));
     assert_eq!(joined, Some(Ok(Reply::Process(ProcessReply::Ended(Ended::Ok(body))))));
-}
-
-#[test]
-fn workers_that_can_not_be_told_to_give_back_get_one_task_at_a_time() {
-    let (mut host, root) = Host::with(BrokerOptions { take_back: false, ..options() }, 1);
-    let pool = host.make(root, Create::Pool(PoolSettings { workers: Some(1), ..PoolSettings::default() }));
-    let values = Batch((0..100).map(|n| json(&n.to_string())).collect());
-    assert_eq!(host.call(root, Call::Pool(pool, PoolCall::Map { task: "fib", values })), None);
-    for _ in 0..100 {
-        let busy: Vec<WorkerId> = host.busy().into_iter().filter(|id| *id != root).collect();
-        let lines: Vec<usize> = busy.iter().flat_map(|id| host.workers[id].line.iter().map(|sent| sent.items.len())).collect();
-        assert_eq!(lines, [1]);
-        host.finish(busy[0], "1");
-    }
-    assert!(matches!(host.answer(root), Some(Ok(_))));
 }

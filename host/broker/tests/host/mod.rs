@@ -133,7 +133,6 @@ pub(crate) fn options() -> BrokerOptions {
         grace: Duration::from_millis(100),
         is_program: true,
         on_deadlock: OnDeadlock::Fail,
-        take_back: true,
         loans: false,
     }
 }

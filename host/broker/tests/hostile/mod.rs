@@ -141,7 +141,6 @@ impl<'a> Hostile<'a> {
         let mut options = options();
         options.is_program = script.once_in(3);
         options.on_deadlock = if script.once_in(3) { OnDeadlock::Warn } else { OnDeadlock::Fail };
-        options.take_back = !script.once_in(3);
         options.limits = HostLimits {
             processes: 10,
             pools: 3,

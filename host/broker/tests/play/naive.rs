@@ -12,7 +12,7 @@ use taskcell_wire::{ChunkId, ItemReader, JobId, Turn, WorkerId};
 mod taking_back;
 
 /// How long a worker may have a task that it does not begin with, if the task is in a hurry or somebody idle.
-const LENT: Duration = Duration::from_millis(2);
+const KEEP: Duration = Duration::from_millis(2);
 
 /// A task's name: its job and its place there.
 pub(crate) type Task = (JobId, u64);
@@ -517,7 +517,7 @@ impl Naive {
                 assert!(waited < limit || !state.history.is_empty(), "{task:?} begins after {waited:?}");
                 let by = state.submitted.plus(limit);
                 assert!(
-                    sent.count == 1 || by > now.plus(LENT),
+                    sent.count == 1 || by > now.plus(KEEP),
                     "{task:?} has to begin by {by:?}, and waits in a chunk at {now:?}"
                 );
             }
@@ -526,7 +526,7 @@ impl Naive {
         let worker = self.workers.get_mut(&id).unwrap_or_else(|| panic!("{chunk} is sent to {id}, which is not alive"));
         assert!(worker.ready && !worker.retired && worker.killed.is_none(), "{chunk} is sent to {id}: {worker:?}");
         assert!(worker.line.is_empty() || options.queue_timeout.is_none(), "{chunk} waits behind another task at {id}");
-        let hurried = options.queue_timeout.filter(|_| sent.count > 1).map(|_| now.plus(LENT));
+        let hurried = options.queue_timeout.filter(|_| sent.count > 1).map(|_| now.plus(KEEP));
         let (turn, claimed) = turn;
         assert_eq!((turn, claimed), (Turn(worker.sent), worker.line.is_empty()), "the turn of {chunk} at {id}");
         worker.sent += u64::from(sent.count);

@@ -111,7 +111,6 @@ impl Program {
         let mut random = Random::new(seed);
         let mut options = options();
         options.is_program = !random.once_in(4);
-        options.take_back = !random.once_in(4);
         options.loans = random.once_in(2);
         options.limits.processes = 12;
         options.limits.pools = 4;

@@ -70,7 +70,7 @@ fn what_stands_behind_a_task_that_waits_is_taken_back() {
     let sent = bench.sent();
     let (worker, chunk) = sent[0];
     bench.finish(worker, chunk, 0, 2);
-    bench.pool.waits(worker, true);
+    bench.pool.waits(worker);
     let ((turn, _), (_, until)) = (bench.turns(worker, chunk), bench.turns(sent[1].0, sent[1].1));
     assert_eq!(bench.look(), [PoolEffect::TakeBack(worker, until)]);
     bench.pool.taken_back(bench.now, worker, until, Turn(turn + 3));
@@ -89,7 +89,7 @@ fn what_is_taken_back_of_a_job_that_is_over_is_cancelled() {
     bench.submit(JOB, 0, 3);
     let (worker, chunk) = bench.sent()[0];
     bench.pool.drain_job(JOB);
-    bench.pool.waits(worker, true);
+    bench.pool.waits(worker);
     let (turn, until) = bench.turns(worker, chunk);
     assert_eq!(bench.look(), [PoolEffect::TakeBack(worker, until)]);
     bench.pool.taken_back(bench.now, worker, until, Turn(turn + 1));

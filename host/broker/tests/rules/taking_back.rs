@@ -20,6 +20,16 @@ fn one_has_all(options: PoolOptions) -> (Bench, WorkerId, ChunkId) {
     (bench, worker, chunk)
 }
 
+/// After two milliseconds it is asked for what it has not begun, and for nothing else: the chunk's first turn, and the one after its last.
+fn asked(bench: &mut Bench, worker: WorkerId, chunk: ChunkId) -> (u64, Turn) {
+    bench.tick(1);
+    assert_eq!(bench.look(), [], "it may be done with all of it in a moment");
+    bench.tick(1);
+    let (turn, until) = bench.turns(worker, chunk);
+    assert_eq!(bench.look(), [PoolEffect::TakeBack(worker, until)]);
+    (turn, until)
+}
+
 /// Ends what is sent until nothing more is; the places of the tasks, and who ran them.
 fn run_out(bench: &mut Bench) -> (Vec<u64>, Vec<WorkerId>) {
     let (mut places, mut workers) = (Vec::new(), Vec::new());
@@ -38,11 +48,7 @@ fn run_out(bench: &mut Bench) -> (Vec<u64>, Vec<WorkerId>) {
 #[test]
 fn what_a_slow_task_holds_up_goes_to_who_is_idle() {
     let (mut bench, worker, chunk) = one_has_all(PoolOptions::new(2));
-    bench.tick(1);
-    assert_eq!(bench.look(), [], "it may be done with all of it in a moment");
-    bench.tick(1);
-    let (turn, until) = bench.turns(worker, chunk);
-    assert_eq!(bench.look(), [PoolEffect::TakeBack(worker, until)]);
+    let (turn, until) = asked(&mut bench, worker, chunk);
     bench.pool.taken_back(bench.now, worker, until, Turn(turn + 7));
     assert_eq!(bench.places(worker, chunk).len(), 7, "it keeps what it claimed");
     let (places, workers) = run_out(&mut bench);
@@ -66,9 +72,7 @@ fn nothing_is_taken_back_while_there_is_something_in_line_or_nobody_idle() {
 #[test]
 fn the_first_task_of_an_idle_worker_is_not_taken_from_it() {
     let (mut bench, worker, chunk) = one_has_all(PoolOptions::new(2));
-    bench.tick(2);
-    let (turn, until) = bench.turns(worker, chunk);
-    bench.look();
+    let (turn, until) = asked(&mut bench, worker, chunk);
     bench.pool.taken_back(bench.now, worker, until, Turn(turn));
     assert_eq!(bench.places(worker, chunk), [0], "whatever it says");
     let (places, _) = run_out(&mut bench);
@@ -78,9 +82,7 @@ fn the_first_task_of_an_idle_worker_is_not_taken_from_it() {
 #[test]
 fn a_worker_that_is_late_gets_nothing_until_it_tells_of_an_end() {
     let (mut bench, worker, chunk) = one_has_all(PoolOptions::new(2));
-    bench.tick(2);
-    let (turn, until) = bench.turns(worker, chunk);
-    bench.look();
+    let (turn, until) = asked(&mut bench, worker, chunk);
     bench.pool.taken_back(bench.now, worker, until, Turn(turn + 1));
     run_out(&mut bench);
     for first in [100, 200, 300] {
@@ -119,9 +121,7 @@ fn what_is_to_stay_together_does() {
     bench.pool.finished(bench.now, worker, chunk, 0, 1, 1000).unwrap();
     bench.submit(together, 0, 100);
     let (worker, chunk) = bench.sent().remove(0);
-    bench.tick(2);
-    let (turn, until) = bench.turns(worker, chunk);
-    bench.look();
+    let (turn, until) = asked(&mut bench, worker, chunk);
     bench.pool.taken_back(bench.now, worker, until, Turn(turn));
     assert_eq!(bench.places(worker, chunk).len(), 10, "the first ten are its own");
     let (other, rest) = bench.sent().remove(0);
@@ -131,9 +131,7 @@ fn what_is_to_stay_together_does() {
 #[test]
 fn a_pool_that_starts_workers_on_demand_starts_one_for_what_is_held_up() {
     let (mut bench, worker, chunk) = one_has_all(PoolOptions { on_demand: true, ..PoolOptions::new(2) });
-    bench.tick(2);
-    let (turn, until) = bench.turns(worker, chunk);
-    assert_eq!(bench.look(), [PoolEffect::TakeBack(worker, until)]);
+    let (turn, until) = asked(&mut bench, worker, chunk);
     bench.pool.taken_back(bench.now, worker, until, Turn(turn + 1));
     assert_eq!((bench.look(), bench.starting.len()), (vec![], 1));
     bench.ready_all();
@@ -144,9 +142,7 @@ fn a_pool_that_starts_workers_on_demand_starts_one_for_what_is_held_up() {
 #[test]
 fn what_is_taken_back_of_a_cancelled_job_is_cancelled() {
     let (mut bench, worker, chunk) = one_has_all(PoolOptions::new(2));
-    bench.tick(2);
-    let (turn, until) = bench.turns(worker, chunk);
-    bench.look();
+    let (turn, until) = asked(&mut bench, worker, chunk);
     bench.pool.cancel_job(bench.now, JOB);
     bench.look();
     bench.pool.taken_back(bench.now, worker, until, Turn(turn + 1));
@@ -156,9 +152,7 @@ fn what_is_taken_back_of_a_cancelled_job_is_cancelled() {
 #[test]
 fn what_was_sent_since_it_was_asked_stays() {
     let (mut bench, worker, chunk) = one_has_all(PoolOptions::new(2));
-    bench.tick(2);
-    let (turn, until) = bench.turns(worker, chunk);
-    bench.look();
+    let (turn, until) = asked(&mut bench, worker, chunk);
     // What it has told meanwhile gives it more, before the one who asks comes to it.
     bench.finish(worker, chunk, 0, 100);
     bench.submit(JOB, 100, 5);

@@ -376,7 +376,7 @@ impl Supervisor {
             }
             FromWorker::Results { .. } if !link.ready => return Err(Violation::OutOfTurn),
             FromWorker::Results { chunk, first, count, nanoseconds, outcomes } => {
-                let results = Results { chunk, first, count, nanoseconds, outcomes, kept: None };
+                let results = Results { chunk, first, count, nanoseconds, outcomes: outcomes.into() };
                 let check = ResultCheck { pid: link.pid, result_bytes: 100, is_printable_json };
                 let sinks = &mut self.sinks;
                 self.broker.results(self.now, id, results, &check, &mut |finished| {

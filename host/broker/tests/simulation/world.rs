@@ -85,7 +85,6 @@ impl World {
         let options = BrokerOptions {
             modules: vec![Module { name: String::new(), interface: INTERFACE.with(Clone::clone) }],
             is_program,
-            take_back: !random.once_in(8),
             loans: false,
             limits: HostLimits { waiting_tasks: random.between(1, 6), ..HostLimits::default() },
             ..host::options()

@@ -10,6 +10,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{ChunkId, FromWorker, LayerReport, Outcome, OutcomeWriter, PROTOCOL_VERSION, Ready, Stream, TrapKind};
 use taskcell_worker::page;
+use taskcell_worker::words::{CALL, CALL_BYTES, CLAIMED, LISTENING};
 
 use crate::double::{ANSWER, Double, Place, frame, results};
 use crate::leave;
@@ -42,10 +43,6 @@ pub(crate) enum End {
 }
 
 const FOREIGN: End = End::Lost("it answered for a chunk that it was not running");
-/// As in `host/worker/src/words.rs`: the turn of the task that is claimed next.
-const CLAIMED: usize = 40;
-/// As there.
-const WHERE_CALLS_LIE: usize = 512 + 4096;
 const ORDER: End = End::Lost("its answers were out of order");
 const TURN: End = End::Lost("it spoke out of turn");
 const NO_MESSAGE: End = End::Lost("it sent bytes that are no message");
@@ -61,7 +58,7 @@ fn noise(double: &Double, words: std::ops::Range<usize>) {
 }
 
 fn put(double: &Double, frames: &[u8]) {
-    for (word, piece) in (WHERE_CALLS_LIE..).zip(frames.chunks(8)) {
+    for (word, piece) in (CALL_BYTES..).zip(frames.chunks(8)) {
         let mut bytes = [0; 8];
         bytes[..piece.len()].copy_from_slice(piece);
         double.page.word(word).store(u64::from_le_bytes(bytes), Ordering::Relaxed);
@@ -71,7 +68,7 @@ fn put(double: &Double, frames: &[u8]) {
 /// As an honest worker lays a call, without looking whether it may.
 fn lay(double: &Double, frames: &[u8]) {
     put(double, frames);
-    double.page.word(16).store(frames.len() as u64, Ordering::SeqCst);
+    double.page.word(CALL).store(frames.len() as u64, Ordering::SeqCst);
 }
 
 /// The same with results.
@@ -218,11 +215,11 @@ pub(crate) const LIES: &[Lie] = &[
         leave(9)
     }),
     ("noise all over the page", End::Answered, |double, _| {
-        noise(double, 0..16);
+        noise(double, 0..CALL);
         Then::Answer(ANSWER)
     }),
     ("noise where a call lies, and all over the memory behind it", End::Harmless, |double, _| {
-        noise(double, 16..double.page.words());
+        noise(double, CALL..double.page.words());
         Then::Answer(ANSWER)
     }),
     // Which of its tasks are claimed.
@@ -242,9 +239,9 @@ pub(crate) const LIES: &[Lie] = &[
         double.claims_nothing = true;
         Then::Answer(ANSWER)
     }),
-    // What it could claim is among it: it gets no further.
-    ("noise where its answers lie", End::Harmless, |double, _| {
-        noise(double, 24..double.page.words());
+    ("noise where its answers lie", End::Answered, |double, _| {
+        noise(double, LISTENING..CLAIMED);
+        noise(double, CLAIMED + 1..double.page.words());
         Then::Answer(ANSWER)
     }),
     ("half a frame laid in shared memory", End::Harmless, |double, _| {
@@ -263,7 +260,7 @@ pub(crate) const LIES: &[Lie] = &[
     ("results that lie nowhere", NO_MESSAGE, |double, _| double.say(&frame(&FromWorker::LaidResults(100_000)))),
     ("results that lie there, of no length", NO_MESSAGE, |double, _| double.say(&frame(&FromWorker::LaidResults(0)))),
     ("results at the end of numbers, and noise where they lie", NO_MESSAGE, |double, _| {
-        noise(double, WHERE_CALLS_LIE..double.page.words());
+        noise(double, CALL_BYTES..double.page.words());
         double.say(&frame(&FromWorker::LaidResults(u32::MAX)))
     }),
     ("results laid in shared memory that are something else", NO_MESSAGE, |double, _| {

@@ -3,7 +3,7 @@
 use taskcell_broker::Now;
 use taskcell_wire::{Turn, WorkerId};
 
-use super::{LENT, Naive, Phase, Place, Worker};
+use super::{KEEP, Naive, Phase, Place, Worker};
 
 impl Naive {
     /// A worker keeps what has a turn before `claimed`, what has ended, and what was claimed for it.
@@ -50,7 +50,7 @@ impl Naive {
     pub(super) fn taken_back_at(&self, worker: &Worker, somebody_idle: bool) -> Option<Now> {
         let front = worker.behind()?;
         let is_open = front.tasks.first().is_some_and(|task| self.phase(task.0) == Some(Phase::Open));
-        let idle = (somebody_idle && is_open).then(|| front.since.plus(LENT));
+        let idle = (somebody_idle && is_open).then(|| front.since.plus(KEEP));
         let hurried = front.hurried.filter(|_| front.rest().len() > 1);
         [hurried, idle].into_iter().flatten().min()
     }

@@ -7,8 +7,8 @@
 //! the claims, which also tells how far the worker has got, and the rest is in line again, as old as before. So what
 //! travels together is bound together only until somebody has nothing to do. It is taken back
 //!
-//! - when another worker is idle and nothing is in line, from those that have not told of an end for [`LENT`];
-//! - when its tasks may not wait for ever ([`queue_timeout`](crate::JobOptions::queue_timeout)), [`LENT`] after it was sent. Such a chunk goes to a worker
+//! - when another worker is idle and nothing is in line, from those that have not told of an end for [`KEEP`];
+//! - when its tasks may not wait for ever ([`queue_timeout`](crate::JobOptions::queue_timeout)), [`KEEP`] after it was sent. Such a chunk goes to a worker
 //!   that has nothing else. So a task has begun when it was claimed, or when it was given to an idle worker as the first of its chunk; all others are in line,
 //!   or are there again before their time is over;
 //! - when the running task waits in a call, at once.
@@ -27,8 +27,8 @@ use crate::chunk::Chunk;
 use crate::effect::PoolEffect;
 use crate::time::{Duration, Now};
 
-/// How long: eight times what a chunk is made for, so that few are taken back for nothing.
-const LENT: Duration = Duration::from_millis(2);
+/// How long a worker may keep what it has not begun: eight times what a chunk is made for, so that little is taken back for nothing.
+const KEEP: Duration = Duration::from_millis(2);
 
 /// Long inputs lie in shared memory, where there is room for those of one chunk, and else go through a socket of about this size.
 const CARRIED_BYTES: usize = 256 * 1024;
@@ -36,12 +36,12 @@ const CARRIED_BYTES: usize = 256 * 1024;
 /// How many tasks that have to begin by `start_by` may go together, of `tasks` that others would be. What has to begin sooner than it
 /// would be taken back goes alone.
 pub(super) fn most(now: Now, start_by: Now, tasks: u32) -> u32 {
-    if start_by > now.plus(LENT) { tasks } else { 1 }
+    if start_by > now.plus(KEEP) { tasks } else { 1 }
 }
 
 /// When a chunk that is sent now is taken back, if its tasks may not wait for ever and there are some that would.
 pub(super) fn until(now: Now, chunk: &Chunk) -> Option<Now> {
-    chunk.start_by.filter(|_| chunk.count > 1).map(|_| now.plus(LENT))
+    chunk.start_by.filter(|_| chunk.count > 1).map(|_| now.plus(KEEP))
 }
 
 impl Worker {
@@ -53,13 +53,13 @@ impl Worker {
 
     /// Whether so many bytes of inputs may wait at it: always behind one chunk, and behind more only a few.
     pub(super) fn may_carry(&self, bytes: usize) -> bool {
-        let waiting = self.flights.iter().map(|flight| flight.chunk.items.len()).sum::<usize>();
-        self.flights.len() < 2 || waiting.saturating_add(bytes) <= CARRIED_BYTES
+        let waiting = || self.flights.iter().map(|flight| flight.chunk.items.len()).sum::<usize>();
+        self.flights.len() < 2 || waiting().saturating_add(bytes) <= CARRIED_BYTES
     }
 
     /// Whether it has told of no end for as long as it may keep what it has not begun: it gets nothing more until it does.
     pub(super) fn is_late(&self, now: Now) -> bool {
-        self.flights.front().is_some_and(|front| front.since.plus(LENT) <= now)
+        self.flights.front().is_some_and(|front| front.since.plus(KEEP) <= now)
     }
 
     /// Asks for all that it has not begun.
@@ -115,7 +115,7 @@ impl Pool {
     fn taken_back_at(&self, slot: &Slot, somebody_idle: bool) -> Option<Now> {
         let Slot::Ready(worker) = slot else { return None };
         let front = worker.is_behind()?;
-        let idle = (somebody_idle && self.is_open(front.chunk.job)).then(|| front.since.plus(LENT));
+        let idle = (somebody_idle && self.is_open(front.chunk.job)).then(|| front.since.plus(KEEP));
         let hurried = front.hurried.filter(|_| front.chunk.count - front.done > 1);
         [hurried, idle].into_iter().flatten().min()
     }
