@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use taskcell::{DirGrant, Isolation, JobLimits, Limits, Strictness};
+use taskcell::{DirGrant, Isolation, JobLimits, Limits, Strictness, WorkerStart};
 
 use crate::commands::{call, compile, doctor, inspect, map, new, ps, run};
 use crate::error::CliError;
@@ -203,6 +203,14 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value_t = Sandbox::Required)]
     pub(crate) sandbox: Sandbox,
 
+    /// Fork workers from a process that has loaded the component, or execute each anew (slower; each then has addresses of its own)
+    #[arg(long, value_enum, default_value_t = WorkerStartArg::Fork)]
+    pub(crate) worker_start: WorkerStartArg,
+
+    /// Switch off the processor's speculation past branches and stores, where that can be done for a process; costs some speed
+    #[arg(long)]
+    pub(crate) restrict_speculation: bool,
+
     /// A fresh instance for every task, or one per worker (faster; a task then sees what a former one left)
     #[arg(long, value_enum, default_value_t = IsolationArg::Fresh)]
     pub(crate) isolation: IsolationArg,
@@ -313,6 +321,21 @@ impl From<Sandbox> for Strictness {
         match sandbox {
             Sandbox::Required => Self::Required,
             Sandbox::BestEffort => Self::BestEffort,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WorkerStartArg {
+    Fork,
+    Exec,
+}
+
+impl From<WorkerStartArg> for WorkerStart {
+    fn from(start: WorkerStartArg) -> Self {
+        match start {
+            WorkerStartArg::Fork => Self::Fork,
+            WorkerStartArg::Exec => Self::Exec,
         }
     }
 }

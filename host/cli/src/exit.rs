@@ -81,6 +81,7 @@ impl CliError {
                 },
                 Error::Compile { .. } | Error::MissingImport { .. } | Error::TooLong { .. } => Exit::Refused,
                 Error::Read { .. }
+                | Error::Directory { .. }
                 | Error::NotAFile { .. }
                 | Error::NoSuchTask { .. }
                 | Error::NotRunnable { .. }

@@ -34,6 +34,13 @@ pub fn accept(bytes: &[u8]) -> Result<Cow<'_, [u8]>, EngineError> {
     }
 }
 
+/// Whether any module of a component has a start function, or the component itself. A broken component has
+/// none: it doesn't compile.
+pub(crate) fn has_start(component: &[u8]) -> bool {
+    let is_start = |payload| matches!(payload, Ok(Payload::StartSection { .. } | Payload::ComponentStartSection { .. }));
+    Parser::new(0).parse_all(component).any(is_start)
+}
+
 /// Text becomes binary; what is neither is named.
 fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, EngineError> {
     if bytes.starts_with(b"\0asm") {

@@ -1,13 +1,14 @@
 //! From accepted bytes to machine code, and from code to a description of it. Runs in compile children.
 
-use std::fs::File;
 use std::sync::OnceLock;
 
+use taskcell_sandbox::Confined;
 use taskcell_wire::{Interface, Limits, RefusalKind};
 use wasmtime::component::Component;
 
 use crate::error::{EngineError, one_line};
-use crate::{accept, config, interface, link, load};
+use crate::load::{self, CodeFile};
+use crate::{accept, config, interface, link};
 
 /// Machine code.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct Code {
     pub bytes: Vec<u8>,
     /// Whether it needs support for `async func`.
     pub is_concurrent: bool,
+    /// Whether making an instance runs code of the guest.
+    pub has_start: bool,
 }
 
 /// Compiles what a user named: a component or a core module that can become one, binary or text. Makes nothing executable.
@@ -24,14 +27,15 @@ pub struct Code {
 /// [`EngineError::Refused`] with the reason; [`EngineError::Configure`] if there is no engine on this machine.
 pub fn compile(bytes: &[u8], limits: &Limits) -> Result<Code, EngineError> {
     let binary = accept::accept(bytes)?;
+    let has_start = accept::has_start(&binary);
     // Without support for `async func` if the component does without, since that support makes every call dearer.
     let plain = config::compiling(limits, false, threads())?;
     let first = match plain.precompile_component(&binary) {
-        Ok(bytes) => return Ok(Code { bytes, is_concurrent: false }),
+        Ok(bytes) => return Ok(Code { bytes, is_concurrent: false, has_start }),
         Err(error) => error,
     };
     match config::compiling(limits, true, threads())?.precompile_component(&binary) {
-        Ok(bytes) => Ok(Code { bytes, is_concurrent: true }),
+        Ok(bytes) => Ok(Code { bytes, is_concurrent: true, has_start }),
         Err(_) => Err(EngineError::refuse(RefusalKind::Malformed, format!("broken or unsupported: {}", one_line(&first)))),
     }
 }
@@ -40,7 +44,14 @@ pub fn compile(bytes: &[u8], limits: &Limits) -> Result<Code, EngineError> {
 /// way to start them is a panic where the machine has no more.
 fn threads() -> bool {
     static STARTED: OnceLock<bool> = OnceLock::new();
-    *STARTED.get_or_init(|| rayon::ThreadPoolBuilder::new().build_global().is_ok())
+    *STARTED.get_or_init(|| {
+        let built = rayon::ThreadPoolBuilder::new().build_global().is_ok();
+        if built {
+            // Each makes system calls of its own before its first job, which may be refused later.
+            rayon::broadcast(|_| ());
+        }
+        built
+    })
 }
 
 /// Compiles something small and known, so that the threads that compile exist before the process confines itself.
@@ -51,10 +62,11 @@ pub fn warm_up(limits: &Limits) -> Result<(), EngineError> {
     compile(b"(component (core module (func)))", limits).map(drop)
 }
 
-/// Code that is mapped, and was not looked at yet.
+/// Code that was loaded, to be described.
 pub struct Opened {
     component: Component,
     is_concurrent: bool,
+    has_start: bool,
 }
 
 impl std::fmt::Debug for Opened {
@@ -63,13 +75,19 @@ impl std::fmt::Debug for Opened {
     }
 }
 
-/// Maps code from a sealed memory file. Needs /proc and the right to make memory executable.
+/// Loads code in a compile child, to describe it. `is_concurrent` and `has_start` are those of [`Code`].
 ///
 /// # Errors
 /// [`EngineError::Load`] if it is no code of this engine.
-pub fn open(code: &File, limits: &Limits, is_concurrent: bool) -> Result<Opened, EngineError> {
+pub fn open(
+    confined: &Confined,
+    code: &CodeFile<'_>,
+    limits: &Limits,
+    is_concurrent: bool,
+    has_start: bool,
+) -> Result<Opened, EngineError> {
     let engine = config::compiling(limits, is_concurrent, false)?;
-    Ok(Opened { component: load::load(&engine, code)?, is_concurrent })
+    Ok(Opened { component: load::load(confined, &engine, code)?, is_concurrent, has_start })
 }
 
 impl Opened {
@@ -79,6 +97,6 @@ impl Opened {
     /// [`EngineError::Describe`] if its types are too many or too deep; [`EngineError::Link`].
     pub fn describe(&self) -> Result<Interface, EngineError> {
         let linker = link::provide(&self.component)?;
-        interface::describe(&self.component, &linker, self.is_concurrent)
+        interface::describe(&self.component, &linker, self.is_concurrent, self.has_start)
     }
 }

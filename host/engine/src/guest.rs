@@ -1,7 +1,7 @@
 //! A loaded component, and one task at a time.
 //!
 //! ```text
-//! load ──> warm_up ──> run ──> run ──> ...
+//! Machine, Code::load ──> Guest::new ──> warm_up ──> run ──> run ──> ...
 //! ```
 //!
 //! With [`Isolation::Fresh`] every run makes an instance and drops it: nothing of a task is left for the next. With
@@ -10,10 +10,10 @@
 //!
 //! A guest can't make `run` fail: whatever happens in it is an [`Outcome`].
 
-use std::fs::File;
 use std::sync::Arc;
 
-use taskcell_wire::{Encoding, Grants, Interface, Isolation, Limits, Outcome, TaskIndex, TrapKind, TypeDef};
+use taskcell_sandbox::Confined;
+use taskcell_wire::{Encoding, Grants, Interface, Isolation, Limits, Outcome, Stream, TaskIndex, TrapKind, TypeDef};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
@@ -22,19 +22,20 @@ use crate::block::block_on;
 use crate::call::{self, Entry, Input, Live};
 use crate::error::{EngineError, one_line};
 use crate::host::Attempts;
-use crate::port::Port;
+use crate::load::{self, CodeFile};
+use crate::port::{NoPort, Port};
 use crate::print::PrintSink;
 use crate::state::{Command, Given, State, Stop, StopReason};
 use crate::trap::{Failure, Stopped, classify};
 use crate::value::Value;
-use crate::{config, interface, link, load, threads};
+use crate::{config, interface, link, threads};
 
 /// Handles of resources that components define for themselves and give each other: each takes about 30 bytes of the host's.
 const GUESTS_OWN_HANDLES: usize = 100_000;
 
-/// What a guest is loaded with.
-#[derive(Clone)]
-pub struct GuestOptions {
+/// What code is loaded with.
+#[derive(Debug, Clone)]
+pub struct CodeOptions {
     /// What came with the code.
     pub interface: Interface,
     /// What the guest may use.
@@ -43,20 +44,118 @@ pub struct GuestOptions {
     pub grants: Grants,
     /// Fresh instances or one.
     pub isolation: Isolation,
+    /// The CPUs that this job may use, for `task.cpu-count`.
+    pub cpus: u32,
+}
+
+/// What a guest is connected to.
+#[derive(Clone)]
+pub struct Connections {
     /// Who may stop a task.
     pub stop: Arc<dyn Stop>,
     /// Where it prints.
     pub sink: Arc<dyn PrintSink>,
     /// Where its calls go.
     pub port: Arc<dyn Port>,
-    /// The CPUs that this job may use, for `task.cpu-count`.
-    pub cpus: u32,
 }
 
-impl std::fmt::Debug for GuestOptions {
+impl std::fmt::Debug for Connections {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GuestOptions").field("limits", &self.limits).field("isolation", &self.isolation).finish_non_exhaustive()
+        f.write_str("Connections")
     }
+}
+
+/// The engine of a process that runs guests. Made before the walls, since it opens `/proc/self/pagemap`.
+#[derive(Clone)]
+pub struct Machine(Engine);
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Machine")
+    }
+}
+
+impl Machine {
+    /// Makes the engine. `is_concurrent` is that of the component's [`Interface`].
+    ///
+    /// # Errors
+    /// [`EngineError::Configure`] if there is none on this machine.
+    pub fn new(limits: &Limits, is_concurrent: bool) -> Result<Self, EngineError> {
+        config::running(limits, is_concurrent).map(Self)
+    }
+}
+
+/// Loaded code of a component, which belongs to no worker yet: a zygote's workers are forked with it.
+pub struct Code {
+    pre: InstancePre<State>,
+    entries: Arc<[Entry]>,
+    options: CodeOptions,
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Code").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Code {
+    /// Loads compiled code and resolves its imports and exports. No code of the guest runs.
+    ///
+    /// # Errors
+    /// [`EngineError::Load`], [`EngineError::Link`], or [`EngineError::Mismatch`] if the description is not this code's.
+    pub fn load(confined: &Confined, machine: &Machine, code: &CodeFile<'_>, options: CodeOptions) -> Result<Self, EngineError> {
+        let Interface { is_concurrent, has_start, .. } = options.interface;
+        let component = load::load(confined, &machine.0, code)?;
+        let linker = link::provide(&component)?;
+        if interface::describe(&component, &linker, is_concurrent, has_start)? != options.interface {
+            return Err(EngineError::Mismatch);
+        }
+        let pre = linker.instantiate_pre(&component).map_err(|error| EngineError::Link(one_line(&error)))?;
+        let handles = options.interface.types.handles();
+        let entry = |task| Entry::new(task, is_concurrent, &handles, export_index(&component, &task.name));
+        let entries = options.interface.tasks.iter().map(entry).collect();
+        Ok(Self { pre, entries, options })
+    }
+
+    /// Makes an instance and drops it, so that stacks, images and the allocator's slots are in place in every
+    /// process that is forked from this one. Nothing for a component with start functions: they are code of
+    /// the guest, which waits for the last walls. Whether an instance was made.
+    ///
+    /// # Errors
+    /// [`EngineError::Instantiate`] with the limit.
+    pub fn prepare_instance(&self) -> Result<bool, EngineError> {
+        if self.options.interface.has_start || self.options.interface.is_concurrent {
+            return Ok(false);
+        }
+        let connections = Connections { stop: Arc::new(Nothing), sink: Arc::new(Nothing), port: Arc::new(NoPort) };
+        self.connected(&connections).instantiate(None).map(|_| true).map_err(not_made)
+    }
+
+    fn connected(&self, connections: &Connections) -> Loaded {
+        let attempts = Arc::new(Attempts::new(Arc::clone(&connections.port), Arc::clone(&connections.stop)));
+        let given = Arc::new(Given {
+            limits: self.options.limits.clone(),
+            grants: self.options.grants.clone(),
+            sink: Arc::clone(&connections.sink),
+            attempts: Arc::clone(&attempts),
+            cpus: self.options.cpus,
+        });
+        let (pre, entries, options) = (self.pre.clone(), Arc::clone(&self.entries), self.options.clone());
+        Loaded { pre, entries, options, attempts, given }
+    }
+}
+
+/// Nobody stops an instance without code, and it prints nothing.
+struct Nothing;
+
+impl Stop for Nothing {
+    fn reason(&self) -> Option<StopReason> {
+        None
+    }
+}
+
+impl PrintSink for Nothing {
+    fn printed(&self, _: Stream, _: &[u8]) {}
 }
 
 /// Moves a guest's epoch on; belongs to the thread that watches while the guest runs.
@@ -97,8 +196,8 @@ impl std::fmt::Debug for Guest {
 struct Loaded {
     pre: InstancePre<State>,
     /// By task.
-    entries: Vec<Entry>,
-    options: GuestOptions,
+    entries: Arc<[Entry]>,
+    options: CodeOptions,
     attempts: Arc<Attempts>,
     given: Arc<Given>,
 }
@@ -112,32 +211,10 @@ enum Ended {
 }
 
 impl Guest {
-    /// Loads compiled code from a sealed memory file and resolves its imports and exports. No code of the guest runs.
-    ///
-    /// # Errors
-    /// [`EngineError::Load`], [`EngineError::Link`], or [`EngineError::Mismatch`] if the description is not this code's.
-    pub fn load(code: &File, options: GuestOptions) -> Result<Self, EngineError> {
-        let concurrent = options.interface.is_concurrent;
-        let engine = config::running(&options.limits, concurrent)?;
-        let component = load::load(&engine, code)?;
-        let linker = link::provide(&component)?;
-        if interface::describe(&component, &linker, concurrent)? != options.interface {
-            return Err(EngineError::Mismatch);
-        }
-        let pre = linker.instantiate_pre(&component).map_err(|error| EngineError::Link(one_line(&error)))?;
-        let handles = options.interface.types.handles();
-        let entry = |task| Entry::new(task, concurrent, &handles, export_index(&component, &task.name));
-        let entries = options.interface.tasks.iter().map(entry).collect();
-        let attempts = Arc::new(Attempts::new(Arc::clone(&options.port), Arc::clone(&options.stop)));
-        let given = Arc::new(Given {
-            limits: options.limits.clone(),
-            grants: options.grants.clone(),
-            sink: Arc::clone(&options.sink),
-            attempts: Arc::clone(&attempts),
-            cpus: options.cpus,
-        });
-        let loaded = Loaded { pre, entries, options, attempts, given };
-        Ok(Self { loaded, live: None, arguments: Vec::new(), text: Vec::new() })
+    /// Connects loaded code to its worker.
+    #[must_use]
+    pub fn new(code: &Code, connections: &Connections) -> Self {
+        Self { loaded: code.connected(connections), live: None, arguments: Vec::new(), text: Vec::new() }
     }
 
     /// A handle to this guest's epoch.
@@ -162,13 +239,7 @@ impl Guest {
     /// # Errors
     /// [`EngineError::Instantiate`] with the trap or the limit.
     pub fn warm_up(&mut self) -> Result<(), EngineError> {
-        let mut live = match self.loaded.instantiate(None) {
-            Ok(live) => live,
-            Err(Failure::Stopped(_)) => return Err(EngineError::Instantiate("its start function was stopped".into())),
-            Err(Failure::Limit(limit, text)) => return Err(EngineError::Instantiate(format!("{} limit: {text}", limit.name()))),
-            Err(Failure::Trapped(_, text)) => return Err(EngineError::Instantiate(text)),
-            Err(Failure::Exited(code)) => return Err(EngineError::Instantiate(format!("its start function exited with {code}"))),
-        };
+        let mut live = self.loaded.instantiate(None).map_err(not_made)?;
         if self.loaded.options.isolation == Isolation::Reuse {
             live.look_up(&self.loaded.entries);
             self.live = Some(live);
@@ -364,6 +435,16 @@ fn nothing(output: Encoding, text: &mut Vec<u8>) {
     if output != Encoding::Command {
         text.extend_from_slice(b"null");
     }
+}
+
+/// Why an instance could not be made before there was a task.
+fn not_made(failure: Failure) -> EngineError {
+    EngineError::Instantiate(match failure {
+        Failure::Stopped(_) => "its start function was stopped".into(),
+        Failure::Limit(limit, text) => format!("{} limit: {text}", limit.name()),
+        Failure::Trapped(_, text) => text,
+        Failure::Exited(code) => format!("its start function exited with {code}"),
+    })
 }
 
 fn export_index(component: &Component, name: &str) -> Option<ComponentExportIndex> {

@@ -12,10 +12,11 @@ pub(crate) fn describe<T: 'static>(
     component: &Component,
     linker: &Linker<T>,
     concurrent: bool,
+    has_start: bool,
 ) -> Result<Interface, EngineError> {
     let engine = component.engine();
     let ty = linker.substituted_component_type(component).unwrap_or_else(|_| component.component_type());
-    let mut interface = Interface { is_concurrent: concurrent, ..Interface::default() };
+    let mut interface = Interface { is_concurrent: concurrent, has_start, ..Interface::default() };
     // Resources of imports that came before.
     let mut resources = Vec::new();
     for (name, item) in ty.imports(engine) {

@@ -1,8 +1,9 @@
 //! The only crate that names wasmtime: compile, load, run, and values by their types.
 //!
-//! It knows no socket and no process. A compile child calls [`compile()`]; a worker loads what came out of it as a [`Guest`] and
-//! calls [`Guest::run`] for each task. What the guest asks of the broker meanwhile leaves through a [`Port`]. Everything that depends on the engine's version, its traps and its configuration ends
-//! here; other crates see [`taskcell_wire`]'s words.
+//! It knows no socket and no process. A compile child calls [`compile()`]; a confined process loads what came out of it as
+//! [`Code`]; a worker connects that to itself as a [`Guest`] and calls [`Guest::run`] for each task. What the
+//! guest asks of the broker meanwhile leaves through a [`Port`]. Everything that depends on the engine's
+//! version, its traps and its configuration ends here; other crates see [`taskcell_wire`]'s words.
 
 mod abi;
 pub mod accept;
@@ -30,7 +31,8 @@ pub mod values;
 pub use compile::compile;
 pub use config::fingerprint;
 pub use error::EngineError;
-pub use guest::{Guest, GuestOptions, Ticker};
+pub use guest::{Code, CodeOptions, Connections, Guest, Machine, Ticker};
+pub use load::CodeFile;
 pub use port::{Answer, NoPort, Port, PortError};
 pub use print::PrintSink;
 pub use state::{Stop, StopReason};

@@ -3,11 +3,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use taskcell_engine::compile::{compile, open};
-use taskcell_engine::{Guest, GuestOptions, NoPort, PrintSink, Stop, StopReason};
+use taskcell_engine::{Code, CodeFile, CodeOptions, Connections, Guest, Machine, NoPort, PrintSink, Stop, StopReason};
+use taskcell_sandbox::Confined;
 use taskcell_wire::{Encoding, Grants, Isolation, Limit, Limits, Outcome, Stream, TaskIndex, TrapKind};
 
 struct Never;
@@ -38,10 +40,14 @@ fn file(bytes: &[u8]) -> File {
 fn guest_within(wat: &str, isolation: Isolation, limits: Limits) -> Guest {
     let code = compile(wat.as_bytes(), &limits).unwrap_or_else(|error| panic!("{error}\n{wat}"));
     let file = file(&code.bytes);
-    let interface = open(&file, &limits, code.is_concurrent).unwrap().describe().unwrap();
-    let (stop, sink, port) = (Arc::new(Never), Arc::new(Quiet), Arc::new(NoPort));
-    let options = GuestOptions { interface, limits, grants: Grants::default(), isolation, stop, sink, port, cpus: 1 };
-    let mut guest = Guest::load(&file, options).unwrap();
+    let path = std::path::PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let (confined, file) = (Confined::pretended(), CodeFile { path: &path, bytes: &code.bytes });
+    let interface = open(&confined, &file, &limits, code.is_concurrent, code.has_start).unwrap().describe().unwrap();
+    let machine = Machine::new(&limits, code.is_concurrent).unwrap();
+    let options = CodeOptions { interface, limits, grants: Grants::default(), isolation, cpus: 1 };
+    let code = Code::load(&confined, &machine, &file, options).unwrap();
+    let connections = Connections { stop: Arc::new(Never), sink: Arc::new(Quiet), port: Arc::new(NoPort) };
+    let mut guest = Guest::new(&code, &connections);
     guest.warm_up().unwrap();
     guest
 }

@@ -48,16 +48,21 @@ pub(crate) unsafe fn start(
     Ok((pid, pidfd))
 }
 
-/// Makes a copy of this process, as `fork` does, whose parent is this process's own parent. In the copy it gives `None`.
+/// The flags of [`fork_for_parent`], without `CLONE_NEWUSER`.
+pub(crate) const FORK_FLAGS: c_int =
+    libc::CLONE_PARENT | libc::CLONE_PIDFD | libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID;
+
+/// Makes a copy of this process, as `fork` does, whose parent is this process's own parent; in a user
+/// namespace of its own if asked. In the copy it gives `None`.
 ///
 /// # Safety
 ///
 /// This process must have one thread, and no handler of its own that a signal could start in the copy before it is ready for that. Whatever
 /// must exist once (a descriptor that is answered, a child that is waited for) belongs to one of the two from here on.
-pub(crate) unsafe fn fork_for_parent() -> io::Result<Option<(u32, OwnedFd)>> {
+pub(crate) unsafe fn fork_for_parent(user_namespace: bool) -> io::Result<Option<(u32, OwnedFd)>> {
     let thread_id = own_thread_id()?;
     let mut pidfd: c_int = -1;
-    let flags = libc::CLONE_PARENT | libc::CLONE_PIDFD | libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID;
+    let flags = FORK_FLAGS | if user_namespace { libc::CLONE_NEWUSER } else { 0 };
     // SAFETY: without CLONE_VM and with no stack given, the copy goes on here on its own copy of this stack. The C library's thread id, which its
     // `fork` would set, is where `own_thread_id` found it. The caller has one thread, so no lock is held by a thread that is not in the copy.
     // Of the last two arguments one architecture takes the one and one the other for where the thread id belongs; what the other means is

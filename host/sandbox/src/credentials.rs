@@ -13,12 +13,10 @@ use rustix::thread::{
 use crate::layer::{Applied, Layer};
 use crate::policy::WorkerUid;
 
-/// Own uids start here: far above those of people, daemons and containers' ranges.
-const FIRST_OWN_ID: u32 = 0x7000_0000;
-/// Process ids have at most 22 bits.
-const ID_MASK: u32 = 0x003f_ffff;
-/// What a machine that maps only some ids calls "nobody".
-const NOBODY: u32 = 65_534;
+/// Own uids start here: above those of people, daemons and directory services (SSSD maps ids below
+/// 2,000,200,000), and of containers' ranges. 28 bits follow.
+const FIRST_OWN_ID: u32 = 0xf000_0000;
+const ID_MASK: u32 = 0x0fff_ffff;
 
 /// Gives up root for a uid of the process's own. Two workers with one uid could signal each other, hence one each.
 pub(crate) fn leave_root(root: bool, wanted: WorkerUid, report: &mut Vec<Applied>) {
@@ -26,9 +24,9 @@ pub(crate) fn leave_root(root: bool, wanted: WorkerUid, report: &mut Vec<Applied
         (false, _) => Err("not started by root: the child has its supervisor's uid".to_owned()),
         (true, WorkerUid::Keep) => Err("asked to keep the supervisor's uid".to_owned()),
         (true, WorkerUid::OwnIfRoot) => {
-            let own = FIRST_OWN_ID + own_number();
-            // In a container only some ids may exist.
-            become_user(own).or_else(|_| become_user(NOBODY)).map_err(|errno| format!("the kernel refused it: {errno}"))
+            // In a container only some ids may exist, and this may not be one of them. A uid that others
+            // have too, such as nobody's, is no substitute.
+            become_user(own_id(std::process::id(), nonce())).map_err(|errno| format!("the kernel refused it: {errno}"))
         }
     };
     report.push(match outcome {
@@ -37,20 +35,33 @@ pub(crate) fn leave_root(root: bool, wanted: WorkerUid, report: &mut Vec<Applied
     });
 }
 
-/// A number that no other living child has: the process id. In a process-id namespace that is 1 for all, so there a random
-/// one.
-fn own_number() -> u32 {
-    let pid = std::process::id();
-    if pid != 1 {
-        return pid & ID_MASK;
-    }
-    let [a, b, c, ..] = RandomState::new().build_hasher().finish().to_le_bytes();
-    u32::from_le_bytes([a, b, c, 0]) & ID_MASK
+/// A uid that no other process of the machine has: process ids differ inside a container, and the nonce
+/// keeps containers apart that use the machine's ids.
+pub(crate) fn own_id(pid: u32, nonce: u32) -> u32 {
+    // The highest ids are special: -1 means "unchanged".
+    FIRST_OWN_ID | ((pid ^ nonce) & ID_MASK).min(ID_MASK - 16)
 }
 
+/// Whether a uid is one of those.
+pub(crate) fn is_own_id(uid: u32) -> bool {
+    uid >= FIRST_OWN_ID
+}
+
+/// A number that others can't guess.
+pub(crate) fn nonce() -> u32 {
+    let [a, b, c, d, ..] = RandomState::new().build_hasher().finish().to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// Takes a uid and the gid of the same number, without groups.
 fn become_user(id: u32) -> rustix::io::Result<u32> {
-    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
     set_thread_groups(&[])?;
+    take_ids(id)
+}
+
+/// The same for a forked worker: its zygote gave up all groups.
+pub(crate) fn take_ids(id: u32) -> rustix::io::Result<u32> {
+    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
     set_thread_res_gid(gid, gid, gid)?;
     set_thread_res_uid(uid, uid, uid)?;
     Ok(id)

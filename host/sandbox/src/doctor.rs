@@ -9,11 +9,12 @@ use std::ffi::{c_int, c_void};
 use std::{ptr, thread};
 
 use crate::clone;
-use crate::layer::{Applied, Layer, Strictness};
+use crate::layer::{Applied, Layer, LayerState, Strictness};
 use crate::policy::{Policy, Role};
 use crate::process::{Child, Termination};
 use crate::seccomp::Filters;
-use crate::{files, namespaces};
+use crate::tree::{self, TreeError};
+use crate::{files, speculation};
 
 /// Tells for each layer whether a child started now would have it.
 #[must_use]
@@ -34,7 +35,7 @@ fn probe(layer: Layer) -> Result<String, String> {
         Layer::NoNewPrivs => in_thread(|| rustix::thread::set_no_new_privs(true).map_err(refused).map(|()| "can be set".into())),
         Layer::NotDumpable => rustix::process::dumpable_behavior().map_err(refused).map(|_| "can be set".into()),
         Layer::Rlimits => Ok("can be set".into()),
-        Layer::Landlock => in_thread(|| files::restrict(&[], &[]).map_err(|error| error.to_string())?),
+        Layer::Landlock => in_thread(|| files::restrict(&[]).map_err(|error| error.to_string())?),
         Layer::Seccomp => in_thread(seccomp),
         Layer::ParentDeathSignal => rustix::process::parent_process_death_signal().map_err(refused).map(|_| "can be set".into()),
         Layer::Uid if root => Ok("each child gets its own".into()),
@@ -45,6 +46,13 @@ fn probe(layer: Layer) -> Result<String, String> {
         Layer::IpcNamespace => in_process(user | libc::CLONE_NEWIPC, nothing),
         Layer::MountNamespace => in_process(user | libc::CLONE_NEWNS, empty_root),
         Layer::PidNamespace if root => in_process(libc::CLONE_NEWPID, nothing).map(|_| "available, used when asked for".into()),
+        Layer::Speculation => in_thread(|| {
+            let applied = speculation::restrict();
+            match applied.state {
+                LayerState::Active(detail) => Ok(detail),
+                LayerState::Missing(why) => Err(why),
+            }
+        }),
         Layer::PidNamespace => Err("needs a supervisor started by root".into()),
     }
 }
@@ -87,7 +95,11 @@ extern "C" fn nothing(_: *mut c_void) -> c_int {
 }
 
 extern "C" fn empty_root(_: *mut c_void) -> c_int {
-    end(namespaces::empty_root().err().map_or(0, rustix::io::Errno::raw_os_error))
+    end(match tree::private(&[]) {
+        Ok(_) => 0,
+        Err(TreeError::Mount(errno)) => errno.raw_os_error(),
+        Err(TreeError::Moved { .. }) => libc::ENOENT,
+    })
 }
 
 fn end(code: c_int) -> ! {

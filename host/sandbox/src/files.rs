@@ -2,30 +2,26 @@
 //!
 //! All rights that this build knows are asked for, and those that the kernel doesn't know are left out: an older kernel
 //! that guards files but not yet TCP is worth having, since seccomp refuses sockets anyway. No Landlock at all is a missing
-//! layer. The grant to read never includes the right to execute.
+//! layer, and so is one that can't keep a file below a read-only grant from being emptied (ABI 1 and 2). The grant to read
+//! never includes the right to execute.
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, PathBeneath, PathFd, Ruleset,
-    RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, LandlockStatus, PathBeneath, Ruleset, RulesetAttr as _,
+    RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
 };
 use rustix::fs::{FileType, fstat};
 use std::os::fd::AsFd as _;
-use std::path::{Path, PathBuf};
+
+use crate::policy::Directory;
 
 /// The newest version whose rights were reviewed and tested for this crate.
 const REVIEWED: ABI = ABI::V7;
+/// The first one that knows truncating.
+const TRUNCATES: ABI = ABI::V3;
 
-/// Why no path rule could be made.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FilesError {
-    #[error("open the granted path {path}: {error}", path = path.display())]
-    Open { path: PathBuf, error: String },
-    #[error("{0}")]
-    Ruleset(#[from] RulesetError),
-}
-
-/// Restricts the calling thread, and all that it starts later, to the given paths. `Ok(Err(why))`: the kernel has none of it.
-pub(crate) fn restrict(readable: &[PathBuf], writable: &[PathBuf]) -> Result<Result<String, String>, FilesError> {
+/// Restricts the calling thread, and all that it starts later, to these directories. The rules are made
+/// from their descriptors. `Ok(Err(why))`: the kernel has none of it, or too little.
+pub(crate) fn restrict(directories: &[Directory]) -> Result<Result<String, String>, RulesetError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(REVIEWED))?
@@ -35,11 +31,13 @@ pub(crate) fn restrict(readable: &[PathBuf], writable: &[PathBuf]) -> Result<Res
     let read = AccessFs::from_read(REVIEWED) & !AccessFs::Execute;
     let write = AccessFs::from_write(REVIEWED)
         & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::MakeSock | AccessFs::MakeFifo | AccessFs::IoctlDev);
-    for path in readable {
-        ruleset = ruleset.add_rule(rule(path, read)?)?;
-    }
-    for path in writable {
-        ruleset = ruleset.add_rule(rule(path, read | write)?)?;
+    for directory in directories {
+        let access = if directory.writable { read | write } else { read };
+        let is_directory =
+            fstat(&directory.descriptor).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
+        // Rights that only make sense for directories are an error on a file.
+        let access = if is_directory { access } else { access & AccessFs::from_file(REVIEWED) };
+        ruleset = ruleset.add_rule(PathBeneath::new(directory.descriptor.as_fd(), access))?;
     }
     let status = ruleset.restrict_self()?;
     let abi = match status.landlock {
@@ -47,19 +45,23 @@ pub(crate) fn restrict(readable: &[PathBuf], writable: &[PathBuf]) -> Result<Res
         LandlockStatus::NotEnabled => return Ok(Err("the kernel has Landlock, but it was not enabled at boot".into())),
         LandlockStatus::NotImplemented => return Ok(Err("the kernel has no Landlock".into())),
     };
+    if abi < TRUNCATES && directories.iter().any(|directory| !directory.writable) {
+        return Ok(Err(format!("ABI {abi} can't keep files of a read-only directory from being emptied (Linux 6.2 can)")));
+    }
     Ok(match status.ruleset {
         RulesetStatus::FullyEnforced => Ok(format!("ABI {abi}: files, TCP, abstract sockets, signals")),
-        RulesetStatus::PartiallyEnforced => Ok(format!("ABI {abi}: files; newer rights are not in this kernel")),
+        RulesetStatus::PartiallyEnforced => Ok(format!("ABI {abi}: files; {}", gaps(abi))),
         RulesetStatus::NotEnforced => Err("the kernel accepted the rules but enforces none".into()),
     })
 }
 
-fn rule(path: &Path, access: BitFlags<AccessFs>) -> Result<PathBeneath<PathFd>, FilesError> {
-    let open = |error: String| FilesError::Open { path: path.to_owned(), error };
-    let fd = PathFd::new(path).map_err(|error| open(error.to_string()))?;
-    let mode = fstat(fd.as_fd()).map_err(|error| open(error.to_string()))?.st_mode;
-    // Rights that only make sense for directories are an error on a file.
-    let access =
-        if FileType::from_raw_mode(mode) == FileType::Directory { access } else { access & AccessFs::from_file(REVIEWED) };
-    Ok(PathBeneath::new(fd, access))
+/// What an older kernel's Landlock leaves to the other walls.
+fn gaps(abi: ABI) -> &'static str {
+    match abi {
+        ABI::V1 | ABI::V2 => "not truncating, TCP, device commands, abstract sockets, signals",
+        ABI::V3 => "not TCP, device commands, abstract sockets, signals",
+        ABI::V4 => "not device commands, abstract sockets, signals",
+        ABI::V5 => "not abstract sockets, signals",
+        _ => "newer rights are not in this kernel",
+    }
 }

@@ -44,15 +44,12 @@ pub enum InheritError {
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// A process that was forked has descriptors of its own, which nobody took yet.
-pub(crate) fn start_anew() {
-    TAKEN.store(false, Ordering::SeqCst);
-}
-
 /// Takes the descriptors that [`SpawnOptions::inherited`](crate::SpawnOptions) listed, in that order, and closes all
-/// others but the standard three. Each is set close-on-exec.
+/// others but the standard three. Each is set close-on-exec. There are at least `count`; more follow
+/// without a gap where more were listed.
 ///
-/// Call it first in the child's main, before anything opens a descriptor of its own: such a one would be closed.
+/// Call it first in the child's main, before anything opens a descriptor of its own: such a one would be
+/// closed, or taken for one of these.
 ///
 /// # Errors
 ///
@@ -61,18 +58,17 @@ pub fn take_inherited(count: usize) -> Result<Vec<OwnedFd>, InheritError> {
     if Role::of_this_process().is_none() {
         return Err(InheritError::NotSpawned);
     }
-    take(count)
-}
-
-/// [`take_inherited`], for a part that is no role.
-pub(crate) fn take(count: usize) -> Result<Vec<OwnedFd>, InheritError> {
     if count > MAX {
         return Err(InheritError::TooMany(count));
     }
     if TAKEN.swap(true, Ordering::SeqCst) {
         return Err(InheritError::AlreadyTaken);
     }
-    let numbers: Vec<RawFd> = (FIRST..).take(count).collect();
+    let most = FIRST + RawFd::try_from(MAX).unwrap_or(RawFd::MAX - FIRST);
+    // SAFETY: F_GETFD takes a plain number and touches no memory; on a number that is not open it fails.
+    let is_open = |number: &RawFd| unsafe { libc::fcntl(*number, libc::F_GETFD) } != -1;
+    let open = (FIRST..most).take_while(is_open).count();
+    let numbers: Vec<RawFd> = (FIRST..).take(count.max(open)).collect();
     for &number in &numbers {
         // SAFETY: F_SETFD takes a plain number and touches no memory; on a number that is not open it fails.
         if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {

@@ -31,15 +31,17 @@ pub enum Layer {
     NetNamespace,
     /// System V and POSIX message queues and shared memory of its own.
     IpcNamespace,
-    /// A file tree that consists of one empty, read-only directory.
+    /// A file tree of one empty, read-only directory, or of the granted directories and nothing else.
     MountNamespace,
     /// No other process has a number here.
     PidNamespace,
+    /// The processor does not speculate past indirect branches and stores.
+    Speculation,
 }
 
 impl Layer {
     /// All layers, in the order in which reports list them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoNewPrivs,
         Self::NotDumpable,
         Self::Rlimits,
@@ -52,23 +54,27 @@ impl Layer {
         Self::IpcNamespace,
         Self::MountNamespace,
         Self::PidNamespace,
+        Self::Speculation,
     ];
 
-    /// Whether a process under [`Strictness::Required`] refuses to run without this layer.
+    /// Whether a process under [`Strictness::Required`] refuses to run without this layer. For a process
+    /// that root starts, a uid of its own is required too, unless directories are granted.
     ///
     /// The others depend on how the machine is set up or on who started us, and what they stop is stopped by a required
     /// one as well.
     #[must_use]
     pub const fn required(self) -> bool {
         match self {
-            Self::NoNewPrivs | Self::Rlimits | Self::Landlock | Self::Seccomp | Self::ParentDeathSignal => true,
-            Self::NotDumpable
-            | Self::Uid
+            Self::NoNewPrivs | Self::NotDumpable | Self::Rlimits | Self::Landlock | Self::Seccomp | Self::ParentDeathSignal => {
+                true
+            }
+            Self::Uid
             | Self::UserNamespace
             | Self::NetNamespace
             | Self::IpcNamespace
             | Self::MountNamespace
-            | Self::PidNamespace => false,
+            | Self::PidNamespace
+            | Self::Speculation => false,
         }
     }
 
@@ -88,6 +94,7 @@ impl Layer {
             Self::IpcNamespace => "ipc-namespace",
             Self::MountNamespace => "mount-namespace",
             Self::PidNamespace => "pid-namespace",
+            Self::Speculation => "speculation",
         }
     }
 }

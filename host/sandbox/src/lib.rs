@@ -3,24 +3,25 @@
 //! A guest is held by WebAssembly first. Should it break out of that, it owns the worker process, so this crate makes the
 //! process worthless: no files, no network, no other process, no new code, a capped life. Two halves use it:
 //!
-//! * the supervisor calls [`spawn()`] to start a child that is this very program in another [`Role`], or has a [`Forker`] start it, and
-//!   [`verify()`] to look from outside whether the child really locked itself up;
-//! * the child calls [`take_inherited`], then [`Unconfined::lock_files`], then [`FilesLocked::lock_syscalls`].
+//! * the supervisor calls [`spawn()`] to start a child that is this very program in another [`Role`], or has a [`Zygote`] fork it, and
+//!   [`verify()`] to look from outside whether the child really confined itself;
+//! * the child calls [`take_inherited`], then [`Unconfined::confine`], then [`Confined::seal`].
 //!
 //! # The order, and why
 //!
 //! | step | where | why there |
 //! |---|---|---|
-//! | empty environment, bare argv, all but the listed descriptors closed | before exec, or after the fork | what was never handed over cannot leak |
+//! | empty environment, bare argv, all but the listed descriptors closed | before exec | what was never handed over cannot leak |
 //! | session, rlimits, parent-death signal | the same | holds even if the child never reaches its main |
-//! | namespaces | `lock_files` | need privileges that the next step gives up, and a process with one thread |
-//! | own uid, no capabilities | `lock_files`, after exec | a binary below `/root` cannot be executed by another uid |
+//! | namespaces, private file tree | `confine` | need privileges that the next step gives up, and a process with one thread |
+//! | own uid, no capabilities | `confine`, after exec | a binary below `/root` cannot be executed by another uid |
 //! | not dumpable, parent-death signal again, parent checked | after the uid | a change of credentials resets both |
-//! | `no_new_privs`, Landlock | last of `lock_files` | Landlock binds one thread and its later children, so no other may exist |
-//! | file size 0, no new processes | `lock_syscalls` | the engine writes memfds and starts threads between the two |
-//! | seccomp, on all threads | `lock_syscalls` | after warm-up, when no step needs a call that is refused from here on |
+//! | `no_new_privs`, Landlock | after it | Landlock binds one thread and its later children, so no other may exist |
+//! | first filter | last of `confine` | from here on hostile bytes may be parsed, mapped and made executable |
+//! | memory, file size 0, no new processes | `seal` | the engine takes memory and starts threads between the two |
+//! | last filter, on all threads | `seal` | after warm-up, when no step needs a call that is refused from here on |
 //!
-//! The first hostile byte may be read after `lock_files`; the first guest instruction may run after `lock_syscalls`.
+//! The first hostile byte may be read after `confine`; the first guest instruction may run after `seal`.
 //! A layer that is required and missing is an error: the process refuses to go on ([`Strictness::Required`]).
 //!
 //! # Invariants
@@ -46,7 +47,6 @@ mod credentials;
 mod doctor;
 mod fds;
 mod files;
-mod forker;
 mod inherited;
 mod layer;
 mod limits;
@@ -57,19 +57,22 @@ mod policy;
 mod process;
 mod seccomp;
 mod spawn;
+mod speculation;
+mod tree;
 mod verify;
+mod zygote;
 
 pub use allocator::{give_back_memory, keep_freed_memory};
-pub use confine::{ConfineError, Confined, FilesLocked, Unconfined};
+pub use confine::{ConfineError, Confined, Sealed, Unconfined};
 pub use doctor::survey;
-pub use forker::{Forker, fork_on_request};
 pub use inherited::{InheritError, take_inherited};
 pub use layer::{Applied, Layer, LayerState, Strictness};
 pub use limits::Limits;
 pub use memfd::{MappedBytes, MemfdError, seal, sealed_memfd, writable_memfd};
 pub use memory::{SharedMemory, SharedMemoryError};
 pub use namespaces::Namespaces;
-pub use policy::{Answer, Check, Operand, Policy, Role, Rule, WorkerUid, directory_table, policy_table};
+pub use policy::{Answer, Check, Directory, Operand, Policy, Role, Rule, WorkerUid, boot_table, directory_table, policy_table};
 pub use process::{Child, ProcessError, Termination};
 pub use spawn::{SpawnError, SpawnOptions, Stderr, check_spawn, spawn};
 pub use verify::{VerifyError, verify};
+pub use zygote::{Forked, PageMap, ServeError, Zygote, ZygoteAnswer, ZygoteSocket};

@@ -1,7 +1,7 @@
 //! Resource limits of a child.
 //!
 //! Most are set between fork and exec, so they hold even while the child's own start-up code runs. Two wait for
-//! [`FilesLocked::lock_syscalls`](crate::FilesLocked::lock_syscalls): the file size, because it binds memfds too and the
+//! [`Confined::seal`](crate::Confined::seal): the file size, because it binds memfds too and the
 //! engine writes its memory images into one during warm-up, and the number of processes, because it counts threads.
 //!
 //! An address-space cap is for the compiler only: an engine that runs wasm reserves gigabytes that it never touches.
@@ -10,6 +10,33 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The main thread's stack in a child, in bytes: what Linux gives by default.
 const STACK: u64 = 8 << 20;
+
+/// Processes that a zygote and its workers may be at a time: a compromised zygote can't fill the machine.
+pub(crate) const ZYGOTE_PROCESSES: u64 = 4096;
+/// Address space in bytes that a sealed process may still reserve. Page tables of mappings that are only
+/// read are in no other limit.
+pub(crate) const SPARE_ADDRESS_SPACE: u64 = 64 << 30;
+
+/// How large this process is: `RLIMIT_DATA` and `RLIMIT_AS` count from there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Private writable memory in bytes.
+    pub(crate) data: Option<u64>,
+    /// Address space in bytes.
+    pub(crate) address_space: Option<u64>,
+}
+
+impl Sizes {
+    /// Lines `VmData` and `VmSize` of `/proc/self/status`, in KiB (proc(5)).
+    pub(crate) fn of_this_process() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+        };
+        Self { data: line("VmData:"), address_space: line("VmSize:") }
+    }
+}
 
 /// Caps that the supervisor puts on a child before it executes. `None` leaves the supervisor's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,12 +5,13 @@
 
 mod table;
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::layer::Strictness;
+use crate::layer::{Layer, Strictness};
 use crate::namespaces::Namespaces;
 
 /// What a child process is for. Each role has its own table of system calls.
@@ -18,6 +19,8 @@ use crate::namespaces::Namespaces;
 pub enum Role {
     /// Runs guests.
     Worker,
+    /// Loads the code of a component once and forks workers.
+    Zygote,
     /// Compiles one component, then ends.
     Compiler,
 }
@@ -28,6 +31,7 @@ impl Role {
     pub const fn argv(self) -> &'static str {
         match self {
             Self::Worker => "taskcell:worker",
+            Self::Zygote => "taskcell:zygote",
             Self::Compiler => "taskcell:compiler",
         }
     }
@@ -37,6 +41,7 @@ impl Role {
     pub const fn process_name(self) -> &'static str {
         match self {
             Self::Worker => "taskcell-worker",
+            Self::Zygote => "taskcell-zygote",
             Self::Compiler => "taskcell-compile",
         }
     }
@@ -45,15 +50,12 @@ impl Role {
     /// started. A user who types the word gets a process that finds no socket and ends.
     #[must_use]
     pub fn of_this_process() -> Option<Self> {
-        if crate::forker::was_forked() {
-            return Some(Self::Worker);
-        }
         let mut arguments = std::env::args_os().skip(1);
         let word = arguments.next()?;
         if arguments.next().is_some() {
             return None;
         }
-        [Self::Worker, Self::Compiler].into_iter().find(|role| word == role.argv())
+        [Self::Worker, Self::Zygote, Self::Compiler].into_iter().find(|role| word == role.argv())
     }
 }
 
@@ -67,23 +69,40 @@ pub enum WorkerUid {
     Keep,
 }
 
+/// A directory that stays reachable. The descriptor is the authority: it was opened once, by the
+/// supervisor. The path only finds the same directory again in the child's own mount namespace, and is
+/// refused if it leads to another one by then.
+#[derive(Debug)]
+pub struct Directory {
+    /// Opened with `O_PATH`.
+    pub descriptor: OwnedFd,
+    /// Where it was when it was opened: absolute, without symbolic links.
+    pub path: PathBuf,
+    /// Whether what is in it may be changed.
+    pub writable: bool,
+}
+
 /// How a child confines itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Policy {
     /// Selects the table of system calls.
     pub role: Role,
     /// Whether a missing required layer is an error.
     pub strictness: Strictness,
-    /// Directories (or files) that may be read. None by default. A path that does not exist is an error.
-    pub readable: Vec<PathBuf>,
-    /// Directories (or files) that may be read and changed. None by default. A path that does not exist is an error.
-    pub writable: Vec<PathBuf>,
+    /// Directories that stay reachable. None by default.
+    pub directories: Vec<Directory>,
     /// Which namespaces to try.
     pub namespaces: Namespaces,
     /// Under which user to run.
     pub uid: WorkerUid,
+    /// Whether to switch off speculation past indirect branches and stores. It costs a few percent of compute
+    /// where the processor needs it.
+    pub restrict_speculation: bool,
     /// Largest file in bytes that a worker with a writable directory may make; workers without one may write none.
     pub file_bytes: u64,
+    /// Memory in bytes that a worker may take beside what it has when it confines itself
+    /// (`RLIMIT_DATA`). `None`: no limit.
+    pub memory_bytes: Option<u64>,
 }
 
 impl Policy {
@@ -93,25 +112,42 @@ impl Policy {
         Self {
             role,
             strictness,
-            readable: Vec::new(),
-            writable: Vec::new(),
+            directories: Vec::new(),
             namespaces: Namespaces::default(),
             uid: WorkerUid::default(),
+            restrict_speculation: false,
             file_bytes: 1 << 30,
+            memory_bytes: None,
         }
     }
 
     /// Whether any part of the file tree stays reachable.
     #[must_use]
     pub const fn grants_directories(&self) -> bool {
-        !self.readable.is_empty() || !self.writable.is_empty()
+        !self.directories.is_empty()
     }
 
-    /// The lines that apply: the role's, and those for granted directories where there are any. Where two lines name one
-    /// call, a line that allows it goes before one that refuses it.
+    /// Whether any part of the file tree can be changed.
+    pub(crate) fn writes(&self) -> bool {
+        self.directories.iter().any(|directory| directory.writable)
+    }
+
+    /// Whether a missing layer is an error under [`Strictness::Required`].
+    pub(crate) fn requires(&self, layer: Layer, root: bool) -> bool {
+        // A root process without capabilities still owns the machine's files.
+        layer.required() || (layer == Layer::Uid && root && self.uid == WorkerUid::OwnIfRoot)
+    }
+
+    /// The lines of the last filter: the role's, and those for granted directories where there are
+    /// any. Of two lines for one call the later counts, and one that allows before one that refuses.
     pub(crate) fn rules(&self) -> impl Iterator<Item = &'static Rule> + Clone {
         let directories = if self.grants_directories() { table::DIRECTORIES } else { &[] };
         policy_table(self.role).iter().chain(directories)
+    }
+
+    /// The lines of the first filter.
+    pub(crate) fn boot_rules(&self) -> impl Iterator<Item = &'static Rule> + Clone {
+        self.rules().chain(boot_table(self.role))
     }
 }
 
@@ -160,14 +196,24 @@ pub enum Operand {
 }
 
 static WORKER: LazyLock<Vec<Rule>> = LazyLock::new(|| [table::COMMON, table::WORKER].concat());
+static BOOT_ZYGOTE: LazyLock<Vec<Rule>> = LazyLock::new(|| [table::BOOT, table::ZYGOTE].concat());
 static COMPILER: LazyLock<Vec<Rule>> = LazyLock::new(|| [table::COMMON, table::COMPILER].concat());
 
 /// The system calls of a role. Every call that is not in it kills the process.
 #[must_use]
 pub fn policy_table(role: Role) -> &'static [Rule] {
     match role {
-        Role::Worker => &WORKER,
+        Role::Worker | Role::Zygote => &WORKER,
         Role::Compiler => &COMPILER,
+    }
+}
+
+/// The system calls that come on top while a child loads code, under its first filter.
+#[must_use]
+pub fn boot_table(role: Role) -> &'static [Rule] {
+    match role {
+        Role::Zygote => &BOOT_ZYGOTE,
+        Role::Worker | Role::Compiler => table::BOOT,
     }
 }
 
@@ -213,8 +259,12 @@ mod tests {
             libc::SYS_seccomp,
             libc::SYS_userfaultfd,
         ];
-        for rule in policy_table(Role::Worker).iter().chain(policy_table(Role::Compiler)).chain(directory_table()) {
-            assert!(!never.contains(&rule.number), "{}", rule.name);
+        let tables = [policy_table(Role::Worker), policy_table(Role::Compiler), directory_table(), boot_table(Role::Zygote)];
+        for rule in tables.into_iter().flatten() {
+            assert!(!never.contains(&rule.number) || rule.number == libc::SYS_seccomp, "{}", rule.name);
+        }
+        for rule in [policy_table(Role::Worker), policy_table(Role::Compiler), directory_table()].into_iter().flatten() {
+            assert_ne!(rule.number, libc::SYS_seccomp);
         }
     }
 }

@@ -70,6 +70,11 @@ impl Filters {
         self.0.iter().try_for_each(|filter| seccompiler::apply_filter(filter))
     }
 
+    /// How many filters there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len() as u64
+    }
+
     /// Instructions in all filters together.
     pub(crate) fn instructions(&self) -> usize {
         self.0.iter().map(Vec::len).sum()
@@ -105,12 +110,18 @@ mod tests {
 
     #[test]
     fn every_role_compiles() {
-        for role in [Role::Worker, Role::Compiler] {
+        for role in [Role::Worker, Role::Zygote, Role::Compiler] {
             let mut policy = Policy::new(role, Strictness::Required);
-            let closed = Filters::compile(policy.rules(), 1).expect("the table is valid");
-            policy.readable.push("/".into());
+            let last = Filters::compile(policy.rules(), 1).expect("the table is valid");
+            let first = Filters::compile(policy.boot_rules(), 1).expect("the table is valid");
+            policy.directories.push(crate::policy::Directory {
+                descriptor: std::fs::File::open("/").expect("the root is there").into(),
+                path: "/".into(),
+                writable: false,
+            });
             let open = Filters::compile(policy.rules(), 1).expect("the table is valid");
-            assert!(closed.instructions() > 100 && open.instructions() > closed.instructions());
+            assert!(last.instructions() > 100 && first.instructions() > last.instructions());
+            assert!(open.instructions() > last.instructions());
         }
     }
 }

@@ -7,7 +7,7 @@
 //! that made the child ends, not the process: a child made by a pool thread would be killed at that thread's next nap.
 #![allow(unsafe_code, reason = "calls clone")]
 
-pub(crate) mod child;
+mod child;
 
 use std::ffi::{CString, c_int};
 use std::fs::{File, OpenOptions};
@@ -103,23 +103,22 @@ pub enum SpawnError {
     /// The child could not execute the program.
     #[error("execute the running program as a worker: {0}")]
     Execute(io::Error),
-    /// A forked worker ended in its first steps, before it could say which.
-    #[error("see a worker process through its first steps: it ended; was it killed?")]
-    Ended,
-    /// The process that forks workers was lost while it made one, which may exist. Its descriptors must not be used for another one.
-    #[error("get a worker process from the one that forks them: it is gone, or does not answer")]
-    ForkerLost,
+    /// The zygote has ended, or takes no more orders.
+    #[error("get a worker process from its zygote: {0}")]
+    ZygoteLost(io::Error),
+    /// What the zygote sent is no answer: it is compromised, and is to be ended.
+    #[error("get a worker process from its zygote: what it sent is no answer")]
+    ZygoteLied,
+    /// A forked worker is gone before it was released.
+    #[error("release a forked worker process: {0}")]
+    Release(io::Error),
 }
 
 /// The most descriptors that a child is given.
 pub(crate) const MOST_INHERITED: usize = 64;
 
-/// What a child is called, and its one argument, which tells it its part.
-pub(crate) type Words = (&'static str, &'static str);
-
 struct Request {
     options: SpawnOptions,
-    words: Words,
     reply: SyncSender<Result<Child, SpawnError>>,
 }
 
@@ -131,17 +130,11 @@ static SPAWNER: Mutex<Option<Sender<Request>>> = Mutex::new(None);
 ///
 /// [`SpawnError`], by step. No process is left behind.
 pub fn spawn(options: SpawnOptions) -> Result<Child, SpawnError> {
-    let words = (options.role.process_name(), options.role.argv());
-    spawn_as(options, words)
-}
-
-/// [`spawn`], for a part that is no role.
-pub(crate) fn spawn_as(options: SpawnOptions, words: Words) -> Result<Child, SpawnError> {
     if options.inherited.len() > MOST_INHERITED {
         return Err(SpawnError::TooManyDescriptors(options.inherited.len()));
     }
     let (reply, result) = sync_channel(1);
-    spawner()?.send(Request { options, words, reply }).map_err(|_| SpawnError::ThreadGone)?;
+    spawner()?.send(Request { options, reply }).map_err(|_| SpawnError::ThreadGone)?;
     result.recv().map_err(|_| SpawnError::ThreadGone)?
 }
 
@@ -188,14 +181,14 @@ impl Factory {
 
     /// Never ends: [`SPAWNER`] holds a sender for good.
     fn serve(&self, requests: &Receiver<Request>) {
-        for Request { options, words, reply } in requests {
+        for Request { options, reply } in requests {
             // The asker may be gone; then the child is dropped, which kills it.
-            let _ = reply.send(self.start(options, words));
+            let _ = reply.send(self.start(options));
         }
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "the inherited descriptors must stay open until the child has them")]
-    fn start(&self, options: SpawnOptions, (name, word): Words) -> Result<Child, SpawnError> {
+    fn start(&self, options: SpawnOptions) -> Result<Child, SpawnError> {
         let null = self.null.as_raw_fd();
         let stderr = match &options.stderr {
             Stderr::Inherit => usable_stderr().unwrap_or(null),
@@ -207,8 +200,8 @@ impl Factory {
         debug_assert_eq!(sources.len() - options.inherited.len(), FIRST as usize);
         sources.push(self.program.as_raw_fd());
 
-        let name = c_string(name);
-        let word = c_string(word);
+        let name = c_string(options.role.process_name());
+        let word = c_string(options.role.argv());
         let backtrace = c_string("RUST_BACKTRACE=0");
         let mut plan = Plan {
             places: Places::new(sources),
@@ -246,7 +239,7 @@ fn launch(plan: &mut Plan, flags: c_int) -> io::Result<(u32, OwnedFd)> {
 }
 
 /// The supervisor's standard error, unless it was started with it closed.
-pub(crate) fn usable_stderr() -> Option<RawFd> {
+fn usable_stderr() -> Option<RawFd> {
     rustix::io::fcntl_getfd(io::stderr()).ok().map(|_| libc::STDERR_FILENO)
 }
 
@@ -254,7 +247,7 @@ fn c_string(text: &str) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
-pub(crate) fn failure(step: Step, error: io::Error) -> SpawnError {
+fn failure(step: Step, error: io::Error) -> SpawnError {
     match step {
         Step::Session => SpawnError::Session(error),
         Step::Descriptors => SpawnError::Descriptors(error),
@@ -262,6 +255,5 @@ pub(crate) fn failure(step: Step, error: io::Error) -> SpawnError {
         Step::ParentDeathSignal => SpawnError::ParentDeathSignal(error),
         Step::ParentCheck => SpawnError::SupervisorGone,
         Step::Execute => SpawnError::Execute(error),
-        Step::Tell => SpawnError::Ended,
     }
 }

@@ -7,10 +7,11 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use taskcell_broker::{ModuleId, WorkerSpec};
-use taskcell_sandbox::Strictness;
+use taskcell_sandbox::{Strictness, WorkerUid};
 use taskcell_wire::{Boot, Grants, Limits, PROTOCOL_VERSION, ToWorker, encode, limits};
 
 use crate::component::Component;
+use crate::directories;
 use crate::error::Error;
 use crate::pool::cpu_count;
 
@@ -24,8 +25,10 @@ pub(crate) struct Plan {
     /// The boot message, encoded once.
     pub(crate) frame: Arc<[u8]>,
     pub(crate) limits: Limits,
-    /// Whether its guest may open files.
-    pub(crate) opens_files: bool,
+    /// What its guest may reach, in the order of the grants.
+    pub(crate) directories: Arc<[OwnedFd]>,
+    /// Tells it from the job's other plans.
+    pub(crate) number: u64,
 }
 
 impl Plan {
@@ -39,15 +42,29 @@ impl Plan {
 pub(crate) struct Boots {
     modules: Vec<(String, Component)>,
     grants: Grants,
+    directories: Arc<[OwnedFd]>,
     strictness: Strictness,
+    restrict_speculation: bool,
     send_printed: bool,
+    next: u64,
     /// The latest first.
     plans: Vec<(WorkerSpec, Plan)>,
 }
 
 impl Boots {
-    pub(crate) fn new(modules: Vec<(String, Component)>, grants: Grants, strictness: Strictness, send_printed: bool) -> Self {
-        Self { modules, grants, strictness, send_printed, plans: Vec::new() }
+    /// Opens the granted directories.
+    ///
+    /// # Errors
+    /// [`Error::Directory`].
+    pub(crate) fn new(
+        modules: Vec<(String, Component)>,
+        mut grants: Grants,
+        strictness: Strictness,
+        restrict_speculation: bool,
+        send_printed: bool,
+    ) -> Result<Self, Error> {
+        let directories = directories::open(&mut grants.dirs)?;
+        Ok(Self { modules, grants, directories, strictness, restrict_speculation, send_printed, next: 0, plans: Vec::new() })
     }
 
     /// The plan of workers like this; made when the first of them is started.
@@ -65,7 +82,7 @@ impl Boots {
         Ok(plan)
     }
 
-    fn plan(&self, spec: &WorkerSpec) -> Result<Plan, Error> {
+    fn plan(&mut self, spec: &WorkerSpec) -> Result<Plan, Error> {
         let ModuleId(module) = spec.module;
         let (_, component) = self.modules.get(usize::from(module)).ok_or_else(|| Error::Stopped("no such module".into()))?;
         let mut limits = component.limits().clone();
@@ -78,7 +95,7 @@ impl Boots {
             grants.args = Vec::new();
             grants.stdin = false;
         }
-        let opens_files = !grants.dirs.is_empty();
+        let directories = if grants.dirs.is_empty() { Arc::default() } else { Arc::clone(&self.directories) };
         let boot = ToWorker::Boot(Box::new(Boot {
             version: PROTOCOL_VERSION,
             interface: component.interface().clone(),
@@ -86,12 +103,23 @@ impl Boots {
             grants,
             isolation: spec.isolation,
             strict: self.strictness == Strictness::Required,
+            restrict_speculation: self.restrict_speculation,
             send_printed: self.send_printed,
             cpus: cpu_count().get(),
         }));
         let mut frame = Vec::new();
         encode(&boot, limits::INTERFACE_FRAME, &mut frame)?;
-        Ok(Plan { component: component.clone(), frame: frame.into(), limits, opens_files })
+        let number = self.next;
+        self.next += 1;
+        Ok(Plan { component: component.clone(), frame: frame.into(), limits, directories, number })
+    }
+}
+
+impl Boots {
+    /// Under which user a worker has to run.
+    pub(crate) fn uid(&self, spec: Option<&WorkerSpec>) -> WorkerUid {
+        let granted = spec.is_some_and(|spec| spec.module == ModuleId(0)) && !self.directories.is_empty();
+        if granted { WorkerUid::Keep } else { WorkerUid::OwnIfRoot }
     }
 }
 

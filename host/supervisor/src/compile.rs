@@ -40,14 +40,14 @@ pub(crate) fn compile(
     let mut ask = |question: &ToCompiler, code: OwnedFd| ask(name, question, &input, code, strictness, progress);
 
     let question = ToCompiler::Compile { version, limits: limits.clone(), strict };
-    let is_concurrent = match ask(&question, code.try_clone().map_err(Error::System)?)? {
-        FromCompiler::Compiled { is_concurrent } => is_concurrent,
+    let (is_concurrent, has_start) = match ask(&question, code.try_clone().map_err(Error::System)?)? {
+        FromCompiler::Compiled { is_concurrent, has_start } => (is_concurrent, has_start),
         FromCompiler::Refused(refusal) => return Err(Error::Refused { name: name.to_owned(), refusal }),
         FromCompiler::Described(_) => return Err(out_of_turn(name)),
     };
     // From here on nobody can change the code, the child that wrote it included.
     taskcell_sandbox::seal(&code).map_err(memory)?;
-    let question = ToCompiler::Describe { version, limits: limits.clone(), strict, is_concurrent };
+    let question = ToCompiler::Describe { version, limits: limits.clone(), strict, is_concurrent, has_start };
     let interface = match ask(&question, code.try_clone().map_err(Error::System)?)? {
         FromCompiler::Described(interface) => interface,
         FromCompiler::Refused(refusal) => return Err(Error::Refused { name: name.to_owned(), refusal }),

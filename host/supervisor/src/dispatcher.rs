@@ -14,7 +14,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 use taskcell_broker::{self as broker, Broker, Chunk, Effect, Now, PoolId};
 use taskcell_engine::values;
-use taskcell_sandbox::{Forker, Strictness};
+use taskcell_sandbox::Strictness;
 use taskcell_wire::call::{CallId, SharedBytes};
 use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{Grants, JobId, TaskIndex, WorkerId};
@@ -35,6 +35,7 @@ use crate::pulse::Looks;
 use crate::sink::Sink;
 use crate::status::TaskStatus;
 use crate::written::Written;
+use crate::zygotes::{WorkerStart, Zygotes};
 
 /// The epoll data of the eventfd; worker ids count up from 0 and never get here.
 pub(crate) const WAKE: u64 = u64::MAX;
@@ -54,6 +55,10 @@ pub(crate) struct DispatcherOptions {
     /// What tasks of the first component may see.
     pub(crate) grants: Grants,
     pub(crate) strictness: Strictness,
+    /// How workers are started.
+    pub(crate) start: WorkerStart,
+    /// Whether workers switch off speculation of the processor.
+    pub(crate) restrict_speculation: bool,
     pub(crate) job_limits: JobLimits,
     /// The first pool.
     pub(crate) spec: broker::WorkerSpec,
@@ -79,7 +84,7 @@ pub(crate) struct Dispatcher {
     unread: Vec<u8>,
     pub(crate) effects: Vec<Effect>,
     /// Makes the workers.
-    pub(crate) forker: Forker,
+    pub(crate) zygotes: Zygotes,
     pub(crate) links: BTreeMap<WorkerId, Link>,
     pub(crate) sinks: BTreeMap<JobId, Sink>,
     pub(crate) epoll: OwnedFd,
@@ -121,8 +126,7 @@ pub(crate) fn next_job() -> JobId {
 impl Dispatcher {
     /// One without workers yet.
     pub(crate) fn new(options: DispatcherOptions, wake: &OwnedFd) -> Result<Self, Error> {
-        let mut forker = if options.pool.workers > 1 { Forker::default() } else { Forker::after_the_first() };
-        forker.start();
+        let zygotes = Zygotes::new(options.start, options.strictness, options.pool.workers == 1);
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, wake, EventData::new_u64(WAKE), EventFlags::IN)?;
         let interfaces = options
@@ -145,7 +149,13 @@ impl Dispatcher {
         Ok(Self {
             broker,
             pool: PoolId(0),
-            boots: Boots::new(options.modules, options.grants, options.strictness, options.printed.is_some()),
+            boots: Boots::new(
+                options.modules,
+                options.grants,
+                options.strictness,
+                options.restrict_speculation,
+                options.printed.is_some(),
+            )?,
             strictness: options.strictness,
             printed: options.printed,
             logged: options.logged,
@@ -153,7 +163,7 @@ impl Dispatcher {
             input: options.input,
             unread: Vec::new(),
             effects: Vec::new(),
-            forker,
+            zygotes,
             links: BTreeMap::new(),
             sinks: BTreeMap::new(),
             epoll,
@@ -278,6 +288,6 @@ impl Dispatcher {
         self.broker.fail(self.now(), None, why.to_owned());
         self.carry_out();
         self.links.clear();
-        self.forker.stop();
+        self.zygotes.stop();
     }
 }

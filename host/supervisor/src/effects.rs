@@ -2,7 +2,7 @@
 //!
 //! No decision is made here. What can fail is told to the broker as an event, and it decides.
 
-use taskcell_broker::{Effect, KillReason, PoolId};
+use taskcell_broker::{Effect, KillReason, PoolId, WorkerSpec};
 use taskcell_engine::values;
 use taskcell_wire::call::{CallError, CallId};
 use taskcell_wire::from_worker::BootFailure;
@@ -11,10 +11,11 @@ use taskcell_worker::page;
 
 use crate::delivery::{Block, Logged};
 use crate::dispatcher::{Dispatcher, Failure};
-use crate::error::TaskError;
+use crate::error::{Error, TaskError};
 use crate::link::Link;
 use crate::loans;
 use crate::turn::watch;
+use crate::zygotes::Started;
 
 impl Dispatcher {
     /// Hands ends of the API's tasks to those who wait for them.
@@ -141,17 +142,22 @@ impl Dispatcher {
 
     fn spawn(&mut self, id: WorkerId) {
         let Some(spec) = self.broker.spec(id).copied() else { return };
-        let boot = self.boots.of(&spec);
-        let spawned = boot.and_then(|boot| Link::spawn(&boot, self.strictness, &mut self.forker));
-        match spawned {
-            Ok(link) => {
-                watch(&self.epoll, &link, id, false, true);
-                self.broker.worker_started(self.now(), id, link.pid());
-                self.links.insert(id, link);
-            }
-            // Out of processes, descriptors or memory.
-            Err(error) => self.broker.could_not_start(self.now(), id, &format!("failed to {error}")),
+        // Out of processes, descriptors or memory.
+        if let Err(error) = self.try_spawn(id, &spec) {
+            self.broker.could_not_start(self.now(), id, &format!("failed to {error}"));
         }
+    }
+
+    fn try_spawn(&mut self, id: WorkerId, spec: &WorkerSpec) -> Result<(), Error> {
+        let plan = self.boots.of(spec)?;
+        let (mut link, theirs) = Link::new(&plan)?;
+        if let Started::Executed(child) = self.zygotes.start(&plan, id, theirs, &self.epoll)? {
+            link.executed(child, &plan.frame);
+            self.broker.worker_started(self.now(), id, link.pid());
+        }
+        watch(&self.epoll, &link, id, false, true);
+        self.links.insert(id, link);
+        Ok(())
     }
 
     fn send(&mut self, worker: WorkerId, chunk: ChunkId) {

@@ -27,6 +27,14 @@ pub enum Error {
         /// `a directory`, `a pipe` ...
         what: &'static str,
     },
+    /// A granted directory can't be opened.
+    #[error("open the granted directory {}: {source}", .path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The component is too long.
     #[error("read {name}: it has {length} bytes, the most is {most}")]
     TooLong {

@@ -93,7 +93,7 @@ fn message(
         FromWorker::Ready(_) => {
             // What a worker says of its confinement counts for nothing; what the kernel says of it does.
             if dispatcher.strictness == Strictness::Required
-                && let Err(error) = taskcell_sandbox::verify(link.pid())
+                && let Err(error) = taskcell_sandbox::verify(link.pid(), dispatcher.boots.uid(dispatcher.broker.spec(id)))
             {
                 link.kill(format!("because it is not confined: failed to {error}"));
                 return Ok(());
@@ -103,17 +103,7 @@ fn message(
         }
         FromWorker::Failed { .. } if link.ready => Err(Violation::OutOfTurn),
         FromWorker::Failed { kind, text } => {
-            link.last_words = Some(text.to_owned());
-            let what = match kind {
-                BootFailure::Sandbox => "sandbox",
-                BootFailure::Guest => "component",
-                // Most likely the machine had no more threads, memory or descriptors for this one.
-                BootFailure::Boot => {
-                    link.wanting = true;
-                    return Ok(());
-                }
-            };
-            dispatcher.boot_failed(id, kind, format!("a worker could not get ready ({what}): failed to {text}"));
+            failed(dispatcher, id, link, kind, text);
             Ok(())
         }
         FromWorker::Results { .. } if !link.ready => Err(Violation::OutOfTurn),
@@ -151,6 +141,21 @@ fn message(
             loans::told(dispatcher, id, link)
         }
     }
+}
+
+/// A worker, or the zygote that was to fork it, can't get ready.
+pub(crate) fn failed(dispatcher: &mut Dispatcher, id: WorkerId, link: &mut Link, kind: BootFailure, text: &str) {
+    link.last_words = Some(text.to_owned());
+    let what = match kind {
+        BootFailure::Sandbox => "sandbox",
+        BootFailure::Guest => "component",
+        // Most likely the machine had no more threads, memory or descriptors for this one.
+        BootFailure::Boot => {
+            link.wanting = true;
+            return;
+        }
+    };
+    dispatcher.boot_failed(id, kind, format!("a worker could not get ready ({what}): failed to {text}"));
 }
 
 /// Holds a worker to what its tasks may print. Tasks print in their order, so one count is enough.

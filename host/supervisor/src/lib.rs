@@ -38,6 +38,7 @@ mod compile;
 mod component;
 mod control;
 mod delivery;
+mod directories;
 mod dispatcher;
 mod effects;
 mod error;
@@ -61,6 +62,7 @@ mod source;
 mod status;
 mod turn;
 mod written;
+mod zygotes;
 
 pub use command::{Command, CommandEnd, CommandFuture, CommandMap};
 pub use component::{Component, ComponentOptions, Origin};
@@ -77,6 +79,7 @@ pub use program::{Program, ProgramBuilder};
 
 pub use status::{TaskProgress, TaskStatus};
 pub use written::Written;
+pub use zygotes::WorkerStart;
 
 pub use taskcell_broker::{Attempt, Cause, RetryBudget};
 pub use taskcell_sandbox::Strictness;

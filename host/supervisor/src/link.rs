@@ -4,8 +4,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
-use taskcell_sandbox::{Child, Forker, Role, SharedMemory, SpawnError, SpawnOptions, Stderr, Strictness, Termination};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, recv, send, shutdown, socketpair};
+use taskcell_sandbox::{Child, SharedMemory, Termination};
 use taskcell_wire::call::CallId;
 use taskcell_wire::{ChunkId, FrameBuffer, Limits, Run, ToWorker, WireError, codec, encode, limits};
 use taskcell_worker::{loan, look, mailbox};
@@ -18,7 +18,8 @@ use crate::written::Capture;
 /// A worker process and the way to it.
 #[derive(Debug)]
 pub(crate) struct Link {
-    child: Child,
+    /// `None`: ordered of a zygote, and not forked yet.
+    child: Option<Child>,
     socket: OwnedFd,
     pub(crate) memory: SharedMemory,
     pub(crate) received: FrameBuffer,
@@ -73,30 +74,13 @@ pub(crate) enum Received {
 }
 
 impl Link {
-    /// Starts a worker and lays its boot message ready for it.
-    pub(crate) fn spawn(plan: &Plan, strictness: Strictness, forker: &mut Forker) -> Result<Self, Error> {
-        match Self::try_spawn(plan, strictness, forker) {
-            // What was made for the one that is lost is closed by now.
-            Err(Error::Spawn(SpawnError::ForkerLost)) => Self::try_spawn(plan, strictness, forker),
-            spawned => spawned,
-        }
-    }
-
-    fn try_spawn(plan: &Plan, strictness: Strictness, forker: &mut Forker) -> Result<Self, Error> {
+    /// Makes a link to a worker that is to be started with the two descriptors: its socket and its shared
+    /// memory.
+    pub(crate) fn new(plan: &Plan) -> Result<(Self, [OwnedFd; 2]), Error> {
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        let code = plan.code().try_clone().map_err(Error::System)?;
         let (memory, given) = SharedMemory::create().map_err(|error| Error::System(std::io::Error::other(error)))?;
-        let mut options = SpawnOptions::new(Role::Worker, strictness, vec![theirs, code, given]);
-        // The user's terminal is no place for a process that may be an attacker's.
-        options.stderr = Stderr::Null;
-        if plan.opens_files {
-            // A guest's own limit is on its handles, and tells it; the process's, below it, would look like a broken disk.
-            let files = u64::from(plan.limits.handles);
-            options.limits.open_files = options.limits.open_files.map(|most| most.saturating_add(files));
-        }
-        let child = forker.spawn(options)?;
-        Ok(Self {
-            child,
+        let link = Self {
+            child: None,
             socket: ours,
             memory,
             received: FrameBuffer::new(limits::BOOT_FRAME),
@@ -106,7 +90,7 @@ impl Link {
             lent: None,
             calls: plan.component.interface().makes_calls(),
             has_long: false,
-            out: plan.frame.to_vec(),
+            out: Vec::new(),
             sent: 0,
             full: false,
             ready: false,
@@ -118,11 +102,28 @@ impl Link {
             killed: None,
             last_words: None,
             wanting: false,
-        })
+        };
+        Ok((link, [theirs, given]))
     }
 
+    /// Its process runs. An executed one reads its boot message first.
+    pub(crate) fn executed(&mut self, child: Child, boot: &[u8]) {
+        self.out.extend_from_slice(boot);
+        self.started(child);
+    }
+
+    /// Its process runs. It may be one that nobody wants any more.
+    pub(crate) fn started(&mut self, child: Child) {
+        if self.killed.is_some() {
+            // Only a process that is gone already can't be killed.
+            let _ = child.kill();
+        }
+        self.child = Some(child);
+    }
+
+    /// Its process; 0 before there is one.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.pid()
+        self.child.as_ref().map_or(0, Child::pid)
     }
 
     pub(crate) fn socket(&self) -> impl AsFd + '_ {
@@ -266,20 +267,29 @@ impl Link {
     /// Kills the process; its end is noticed at its socket.
     pub(crate) fn kill(&mut self, why: String) {
         self.killed.get_or_insert(why);
-        // Only a process that is gone already can't be killed.
-        let _ = self.child.kill();
+        match &self.child {
+            // Only a process that is gone already can't be killed.
+            Some(child) => drop(child.kill()),
+            // Its end is noticed at its socket all the same.
+            None => drop(shutdown(&self.socket, Shutdown::Both)),
+        }
     }
 
     /// Waits for the end of a process whose socket is closed, and tells how it ended, for people.
     pub(crate) fn end(mut self) -> String {
         let pid = self.pid();
+        let Some(mut child) = self.child.take() else {
+            let why = self.killed.map(|why| format!("was not wanted any more {why}"));
+            let words = self.last_words.map(|words| format!("was not started: failed to {words}"));
+            return why.or(words).unwrap_or_else(|| "was not started: its zygote ended".into());
+        };
         // A process closes its descriptors just before it can be waited for. One that lives on is not ending, and is ended.
-        let ending = self.killed.is_some() || self.ends_within(ENDING);
+        let ending = self.killed.is_some() || ends_within(&child, ENDING);
         if !ending {
             self.killed = Some("because it closed its socket and went on".into());
         }
-        let _ = self.child.kill();
-        let ended = match self.child.wait() {
+        let _ = child.kill();
+        let ended = match child.wait() {
             Ok(termination) => termination,
             Err(error) => return format!("(process {pid}) was lost: {error}"),
         };
@@ -289,11 +299,11 @@ impl Link {
             (None, None) => format!("(process {pid}) {}", manner(ended)),
         }
     }
+}
 
-    fn ends_within(&self, wait: Timespec) -> bool {
-        let pidfd = self.child.pidfd();
-        poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&wait)).is_ok_and(|ready| ready > 0)
-    }
+fn ends_within(child: &Child, wait: Timespec) -> bool {
+    let pidfd = child.pidfd();
+    poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&wait)).is_ok_and(|ready| ready > 0)
 }
 
 /// How long a process may take from the end of its socket to its own end. Only one that plays games takes longer, and then the

@@ -21,6 +21,7 @@ use crate::job_limits::JobLimits;
 use crate::map::{Map, Values};
 use crate::mapping::{Mapping, MappingOptions, Source};
 use crate::status::TaskStatus;
+use crate::zygotes::WorkerStart;
 
 /// How long a task may go on after it was told to stop, before its worker is killed. A guest that computes stops within a tick of
 /// the epoch (5 to 20 ms); one that waits in a host call does not, and its worker is replaced in a few milliseconds.
@@ -34,6 +35,8 @@ pub struct PoolBuilder {
     workers: Option<NonZeroU32>,
     isolation: Isolation,
     strictness: Strictness,
+    start: WorkerStart,
+    restrict_speculation: bool,
     job_limits: JobLimits,
     timeout: Option<Duration>,
     queue_timeout: Option<Duration>,
@@ -76,6 +79,21 @@ impl PoolBuilder {
     #[must_use]
     pub fn strictness(mut self, strictness: Strictness) -> Self {
         self.strictness = strictness;
+        self
+    }
+
+    /// Whether workers switch off the processor's speculation past indirect branches and stores, where the
+    /// kernel leaves that to a process. Off by default: it costs a few percent of compute.
+    #[must_use]
+    pub fn restrict_speculation(mut self, restrict: bool) -> Self {
+        self.restrict_speculation = restrict;
+        self
+    }
+
+    /// How workers are started: forked by default, with one address layout for all workers of the pool.
+    #[must_use]
+    pub fn worker_start(mut self, start: WorkerStart) -> Self {
+        self.start = start;
         self
     }
 
@@ -161,6 +179,8 @@ impl PoolBuilder {
             modules: self.modules,
             grants: self.grants,
             strictness: self.strictness,
+            start: self.start,
+            restrict_speculation: self.restrict_speculation,
             job_limits: self.job_limits,
             spec: broker::WorkerSpec { module: ModuleId(0), isolation: self.isolation, memory_bytes: None, program: false },
             pool: broker::PoolOptions {
@@ -210,6 +230,8 @@ impl Pool {
             workers: None,
             isolation: Isolation::default(),
             strictness: Strictness::Required,
+            start: WorkerStart::default(),
+            restrict_speculation: false,
             job_limits: JobLimits::default(),
             timeout: None,
             queue_timeout: None,

@@ -23,6 +23,7 @@ use crate::job_limits::JobLimits;
 use crate::mapping::Bell;
 use crate::pool::{GRACE, duration};
 use crate::status::TaskStatus;
+use crate::zygotes::WorkerStart;
 
 /// Makes a [`Program`]. Closed by default: no arguments, no input, no environment, no directories, no other modules; what it
 /// prints is dropped.
@@ -31,6 +32,8 @@ pub struct ProgramBuilder {
     modules: Vec<(String, Component)>,
     grants: Grants,
     strictness: Strictness,
+    start: WorkerStart,
+    restrict_speculation: bool,
     job_limits: JobLimits,
     timeout: Option<Duration>,
     grace: Duration,
@@ -81,6 +84,21 @@ impl ProgramBuilder {
     #[must_use]
     pub fn strictness(mut self, strictness: Strictness) -> Self {
         self.strictness = strictness;
+        self
+    }
+
+    /// Whether workers switch off the processor's speculation past indirect branches and stores, where the
+    /// kernel leaves that to a process. Off by default: it costs a few percent of compute.
+    #[must_use]
+    pub fn restrict_speculation(mut self, restrict: bool) -> Self {
+        self.restrict_speculation = restrict;
+        self
+    }
+
+    /// How workers are started: forked by default, with one address layout for all workers of a component.
+    #[must_use]
+    pub fn worker_start(mut self, start: WorkerStart) -> Self {
+        self.start = start;
         self
     }
 
@@ -159,6 +177,8 @@ impl ProgramBuilder {
             modules: self.modules,
             grants: self.grants,
             strictness: self.strictness,
+            start: self.start,
+            restrict_speculation: self.restrict_speculation,
             job_limits: self.job_limits,
             spec: broker::WorkerSpec { module: ModuleId(0), isolation: Isolation::Fresh, memory_bytes: None, program: true },
             pool: broker::PoolOptions { grace: duration(self.grace), ..broker::PoolOptions::new(1) },
@@ -194,6 +214,8 @@ impl Program {
             modules: Vec::new(),
             grants: Grants { args, ..Grants::default() },
             strictness: Strictness::Required,
+            start: WorkerStart::default(),
+            restrict_speculation: false,
             job_limits: JobLimits::default(),
             timeout: None,
             grace: GRACE,

@@ -16,6 +16,7 @@ use crate::inbound;
 use crate::link::{Link, Received};
 use crate::loans;
 use crate::written::Capture;
+use crate::zygotes::ZYGOTE;
 
 /// Reads of one worker before the others have their turn.
 const READS: usize = 4;
@@ -79,6 +80,10 @@ impl Dispatcher {
         for event in events.iter().take(count) {
             match event.data.u64() {
                 WAKE => rang = true,
+                zygote if zygote & ZYGOTE != 0 => {
+                    self.zygote_ready(zygote);
+                    self.carry_out();
+                }
                 id => self.socket_ready(WorkerId(id), event.flags),
             }
         }
@@ -165,11 +170,10 @@ impl Dispatcher {
     }
 
     /// A worker is gone, or about to be: its process is reaped here.
-    fn end(&mut self, id: WorkerId, mut link: Link) {
-        let _ = epoll::delete(&self.epoll, link.socket());
+    pub(crate) fn end(&mut self, id: WorkerId, mut link: Link) {
+        self.forget(id, &link);
         // What it posted and took before its end counts, unless it can't be understood.
         let _ = loans::told(self, id, &mut link);
-        self.listener.gone(id);
         let (pid, running, wanting) = (link.pid(), page::running(&link.memory), link.wanting);
         self.last_written = link.capture.take().map(Capture::left);
         let death = link.end();
@@ -178,6 +182,14 @@ impl Dispatcher {
         } else {
             self.broker.worker_gone(self.now(), id, pid, death, running);
         }
+    }
+}
+
+impl Dispatcher {
+    /// Nothing more is expected from there.
+    pub(crate) fn forget(&mut self, id: WorkerId, link: &Link) {
+        let _ = epoll::delete(&self.epoll, link.socket());
+        self.listener.gone(id);
     }
 }
 

@@ -31,6 +31,8 @@ pub enum ToCompiler {
         strict: bool,
         /// What [`FromCompiler::Compiled`] said.
         is_concurrent: bool,
+        /// What [`FromCompiler::Compiled`] said.
+        has_start: bool,
     },
 }
 
@@ -67,6 +69,8 @@ pub enum FromCompiler {
     Compiled {
         /// Whether the code needs support for `async func`.
         is_concurrent: bool,
+        /// Whether making an instance runs code of the guest.
+        has_start: bool,
     },
     /// Exports, imports, types.
     Described(Interface),

@@ -51,4 +51,4 @@ pub use types::{HOST_PACKAGE, Import, Interface, Signature, TypeDef, TypeId, Typ
 
 /// Raised by one with every change of a message's bytes. Supervisor and worker are the same binary, so a difference means that
 /// the file was replaced while it ran; the handshake tells it instead of misreading frames.
-pub const PROTOCOL_VERSION: u16 = 5;
+pub const PROTOCOL_VERSION: u16 = 6;

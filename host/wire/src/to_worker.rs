@@ -60,6 +60,8 @@ pub struct Boot {
     pub isolation: Isolation,
     /// Whether to refuse to run when a required layer of the sandbox is missing.
     pub strict: bool,
+    /// Whether to switch off speculation of the processor where the kernel leaves that to a process.
+    pub restrict_speculation: bool,
     /// Whether what the guest prints is sent or dropped.
     pub send_printed: bool,
     /// The CPUs that this job may use.

@@ -240,6 +240,9 @@ pub struct Interface {
     pub is_command: bool,
     /// Whether it needs the engine's support for `async func`. That support makes each call dearer, so it is off otherwise.
     pub is_concurrent: bool,
+    /// Whether making an instance runs code of the guest: a start function. Without one, an instance can be
+    /// made before the last walls are in force.
+    pub has_start: bool,
 }
 
 impl Interface {

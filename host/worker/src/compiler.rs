@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 
-use taskcell_engine::{EngineError, compile};
+use taskcell_engine::{CodeFile, EngineError, compile};
 use taskcell_sandbox::{ConfineError, MappedBytes, Policy, Role, Strictness, Unconfined, take_inherited};
 use taskcell_wire::{
     FrameBuffer, FromCompiler, Limits, PROTOCOL_VERSION, Refusal, RefusalKind, ToCompiler, WireError, codec, encode, limits,
@@ -29,9 +29,9 @@ pub fn compiler() -> Result<(), WorkerError> {
             check_version(version)?;
             compile_confined(&component, code, &limits, strict)
         }
-        ToCompiler::Describe { version, limits, strict, is_concurrent } => {
+        ToCompiler::Describe { version, limits, strict, is_concurrent, has_start } => {
             check_version(version)?;
-            describe_confined(code, &limits, strict, is_concurrent)
+            describe_confined(&code, &limits, strict, is_concurrent, has_start)
         }
     };
     let mut frame = Vec::new();
@@ -45,21 +45,30 @@ fn policy(strict: bool) -> Policy {
 
 fn compile_confined(component: &OwnedFd, code: OwnedFd, limits: &Limits, strict: bool) -> Result<FromCompiler, WorkerError> {
     let policy = policy(strict);
-    let locked = Unconfined.lock_files(&policy)?;
+    let confined = Unconfined.confine(&policy)?;
     compile::warm_up(limits)?;
     // Mapped before, read after: to look at its seals takes a call that goes.
     let bytes = MappedBytes::map(component)?;
-    locked.lock_syscalls(&policy)?;
+    confined.seal(&policy)?;
     let compiled = compile(&bytes, limits)?;
     File::from(code).write_all(&compiled.bytes).map_err(WorkerError::Code)?;
-    Ok(FromCompiler::Compiled { is_concurrent: compiled.is_concurrent })
+    Ok(FromCompiler::Compiled { is_concurrent: compiled.is_concurrent, has_start: compiled.has_start })
 }
 
-fn describe_confined(code: OwnedFd, limits: &Limits, strict: bool, is_concurrent: bool) -> Result<FromCompiler, WorkerError> {
-    // Mapped first, since that needs rights that go; looked at last.
-    let opened = compile::open(&File::from(code), limits, is_concurrent)?;
+fn describe_confined(
+    code: &OwnedFd,
+    limits: &Limits,
+    strict: bool,
+    is_concurrent: bool,
+    has_start: bool,
+) -> Result<FromCompiler, WorkerError> {
     let policy = policy(strict);
-    Unconfined.lock_files(&policy)?.lock_syscalls(&policy)?;
+    let mut confined = Unconfined.confine(&policy)?;
+    let bytes = MappedBytes::map(code)?;
+    let opened = confined.open_by_name(code, |confined, path| {
+        compile::open(confined, &CodeFile { path, bytes: &bytes }, limits, is_concurrent, has_start)
+    })??;
+    confined.seal(&policy)?;
     Ok(FromCompiler::Described(opened.describe()?))
 }
 

@@ -1,7 +1,7 @@
 //! Why a worker or a compile child ends early. The supervisor is told before, where the socket still works.
 
 use taskcell_engine::EngineError;
-use taskcell_sandbox::{ConfineError, InheritError, MemfdError, SharedMemoryError};
+use taskcell_sandbox::{ConfineError, InheritError, MemfdError, ServeError, SharedMemoryError};
 use taskcell_wire::WireError;
 use taskcell_wire::from_worker::BootFailure;
 
@@ -32,14 +32,9 @@ pub enum WorkerError {
     /// The engine or the guest.
     #[error("{0}")]
     Engine(#[from] EngineError),
-    /// A granted directory can't be opened.
-    #[error("open the granted directory {}: {source}", .path.display())]
-    Grant {
-        /// Which.
-        path: std::path::PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// What a forked worker does first.
+    #[error("{0}")]
+    Serve(#[from] ServeError),
     /// A thread could not be started.
     #[error("start the watch thread: {0}")]
     Thread(std::io::Error),
@@ -75,7 +70,7 @@ impl WorkerError {
             | Self::Socket(_)
             | Self::Gone
             | Self::Wire(_)
-            | Self::Grant { .. }
+            | Self::Serve(_)
             | Self::Thread(_)
             | Self::Watch(_)
             | Self::OutOfTurn

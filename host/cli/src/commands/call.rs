@@ -76,6 +76,8 @@ impl Call {
             .workers(NonZeroU32::MIN)
             .isolation(self.run.isolation.into())
             .strictness(self.run.sandbox.into())
+            .worker_start(self.run.worker_start.into())
+            .restrict_speculation(self.run.restrict_speculation)
             .timeout(self.run.limits.timeout)
             .grace(self.run.limits.grace)
             .job_limits(self.run.limits.job_limits())

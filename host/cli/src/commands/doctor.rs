@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use clap::Args;
 use serde_json::json;
-use taskcell_sandbox::{Answer, Applied, LayerState, Role, Rule, directory_table, policy_table, survey};
+use taskcell_sandbox::{Answer, Applied, LayerState, Role, Rule, boot_table, directory_table, policy_table, survey};
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -87,6 +87,8 @@ fn policy(as_json: bool) -> String {
         ("worker", policy_table(Role::Worker)),
         ("compile child", policy_table(Role::Compiler)),
         ("worker with granted directories", directory_table()),
+        ("worker and compile child, besides, while they load code behind the first filter", boot_table(Role::Worker)),
+        ("zygote, besides", boot_table(Role::Zygote)),
     ];
     let answer = |rule: &Rule| match rule.answer {
         Answer::Allow => "allowed".to_owned(),

@@ -194,6 +194,8 @@ impl Map {
             .workers(most.map_or(wanted, |most| most.min(wanted)))
             .isolation(self.run.isolation.into())
             .strictness(self.run.sandbox.into())
+            .worker_start(self.run.worker_start.into())
+            .restrict_speculation(self.run.restrict_speculation)
             .timeout(self.run.limits.timeout)
             .queue_timeout(self.map.queue_timeout)
             .grace(self.run.limits.grace)

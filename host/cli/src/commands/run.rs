@@ -82,6 +82,8 @@ impl Run {
             .env(self.run.env.clone())
             .dirs(self.run.dir.clone())
             .strictness(self.run.sandbox.into())
+            .worker_start(self.run.worker_start.into())
+            .restrict_speculation(self.run.restrict_speculation)
             .timeout(self.run.limits.timeout)
             .grace(self.run.limits.grace)
             .job_limits(self.run.limits.job_limits())

@@ -3,11 +3,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use taskcell_engine::compile::{compile, open};
-use taskcell_engine::{Answer, EngineError, Guest, GuestOptions, Port, PortError, PrintSink, Stop, StopReason};
+use taskcell_engine::{
+    Answer, Code, CodeFile, CodeOptions, Connections, EngineError, Guest, Machine, Port, PortError, PrintSink, Stop, StopReason,
+};
+use taskcell_sandbox::Confined;
 use taskcell_wire::call::{Batch, Call, CallError, HandleId, HandleKind, Reply, RunArgument, TaskValue, Tell};
 use taskcell_wire::{Encoding, Grants, Interface, Isolation, Limits, Outcome, Stream, TaskIndex};
 
@@ -100,6 +104,13 @@ fn file(bytes: &[u8]) -> File {
     file
 }
 
+/// Loads code as a worker does, in this process, which is not confined.
+fn with_code<T>(file: &File, load: impl FnOnce(&Confined, &CodeFile<'_>) -> T) -> T {
+    let path = std::path::PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let bytes = std::fs::read(&path).unwrap();
+    load(&Confined::pretended(), &CodeFile { path: &path, bytes: &bytes })
+}
+
 /// Compiled, and not loaded yet.
 pub(crate) struct Compiled {
     file: File,
@@ -111,7 +122,10 @@ impl Compiled {
     pub(crate) fn new(component: &[u8], limits: Limits) -> Self {
         let code = compile(component, &limits).unwrap_or_else(|error| panic!("{error}"));
         let file = file(&code.bytes);
-        let interface = open(&file, &limits, code.is_concurrent).unwrap().describe().unwrap();
+        let interface = with_code(&file, |confined, file| open(confined, file, &limits, code.is_concurrent, code.has_start))
+            .unwrap()
+            .describe()
+            .unwrap();
         Self { file, interface, limits }
     }
 
@@ -132,17 +146,12 @@ impl Compiled {
         let (port, stop, sink) = (Arc::<Script>::default(), Arc::<Asked>::default(), Arc::<Printed>::default());
         let mut limits = self.limits.clone();
         change(&mut limits);
-        let options = GuestOptions {
-            interface: self.interface.clone(),
-            limits,
-            grants,
-            isolation,
-            stop: Arc::clone(&stop) as _,
-            sink: Arc::clone(&sink) as _,
-            port: Arc::clone(&port) as _,
-            cpus: 3,
-        };
-        let mut guest = Guest::load(&self.file, options)?;
+        let machine = Machine::new(&limits, self.interface.is_concurrent)?;
+        let options = CodeOptions { interface: self.interface.clone(), limits, grants, isolation, cpus: 3 };
+        let code = with_code(&self.file, |confined, file| Code::load(confined, &machine, file, options))?;
+        let connections =
+            Connections { stop: Arc::clone(&stop) as _, sink: Arc::clone(&sink) as _, port: Arc::clone(&port) as _ };
+        let mut guest = Guest::new(&code, &connections);
         guest.start_threads()?;
         guest.warm_up()?;
         let tasks = self.interface.tasks.iter().enumerate();

@@ -32,9 +32,27 @@ const fn is_command(argument: u8, command: i32) -> Check {
 const PLAIN_MESSAGE: &[&[Check]] =
     &[&[Check { argument: 3, mask: !bits(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL), equals: Operand::Number(0) }]];
 
-/// The protection argument of mmap and mprotect, without the right to execute.
-const NOT_EXECUTABLE: &[&[Check]] = &[&[Check { argument: 2, mask: PROT_EXEC, equals: Operand::Number(0) }]];
+/// The protection argument of mprotect, without the right to execute.
+const NOT_EXECUTABLE: &[&[Check]] = &[&[NO_EXECUTION]];
+const NO_EXECUTION: Check = Check { argument: 2, mask: PROT_EXEC, equals: Operand::Number(0) };
+const PROT_WRITE: u32 = 0x2;
 const PROT_EXEC: u32 = 0x4;
+
+/// Private memory without the right to execute: the flags argument of mmap may have these bits and
+/// no others. Shared, locked and huge mappings would escape `RLIMIT_DATA`.
+const PRIVATE_MEMORY: &[&[Check]] = &[&[
+    NO_EXECUTION,
+    Check {
+        argument: 3,
+        mask: !bits(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED | libc::MAP_NORESERVE | libc::MAP_STACK),
+        equals: Operand::Number(0),
+    },
+]];
+
+/// Advice that gives pages back. Merging pages (`MADV_MERGEABLE`) would be a side channel to other
+/// processes, and huge pages would cost memory of the machine that no limit counts.
+const GIVE_PAGES_BACK: &[&[Check]] =
+    &[&[is_command(2, libc::MADV_DONTNEED)], &[is_command(2, libc::MADV_FREE)], &[is_command(2, libc::MADV_NOHUGEPAGE)]];
 
 /// What a `clone` for a thread has set, and what would make it a process, a namespace or a traced task.
 const THREAD: u32 = bits(libc::CLONE_THREAD | libc::CLONE_VM | libc::CLONE_SIGHAND);
@@ -62,7 +80,6 @@ const fn bits(flags: i32) -> u32 {
 const PAGEMAP_SCAN: u32 = 0xc060_6610;
 /// `FIONBIO`, by which the standard library makes a socket non-blocking.
 const FIONBIO: u32 = 0x5421;
-const PR_SET_NAME: i32 = libc::PR_SET_NAME;
 
 const NO_FILES: &str = "a backtrace, a locale or a processor count is looked for in files: not found is a good answer";
 
@@ -99,11 +116,11 @@ pub(super) const COMMON: &[Rule] = &[
         ],
         "flags and copies of descriptors; the standard library's check before a close",
     ),
-    allow_if(libc::SYS_mmap, "mmap", NOT_EXECUTABLE, "memory for the allocator and for guests, never executable"),
+    allow_if(libc::SYS_mmap, "mmap", PRIVATE_MEMORY, "memory for the allocator and for guests, private, never executable"),
     allow_if(libc::SYS_mprotect, "mprotect", NOT_EXECUTABLE, "guests' memory grows into reserved space, never executable"),
     allow(libc::SYS_munmap, "munmap", "memory given back"),
     allow(libc::SYS_mremap, "mremap", "large allocations grow in place"),
-    allow(libc::SYS_madvise, "madvise", "pages given back, and zeroed between tasks"),
+    allow_if(libc::SYS_madvise, "madvise", GIVE_PAGES_BACK, "pages given back, and zeroed between tasks"),
     allow(libc::SYS_brk, "brk", "the allocator's first region"),
     allow(libc::SYS_rt_sigreturn, "rt_sigreturn", "every guest trap returns from a signal handler"),
     allow(libc::SYS_rt_sigprocmask, "rt_sigprocmask", "abort, and threads that start or end"),
@@ -156,25 +173,99 @@ pub(super) const WORKER: &[Rule] = &[allow_if(
     "which pages a task wrote, asked of a descriptor opened earlier; a socket's blocking mode",
 )];
 
-/// The compiler may start threads, because its pool may grow while it works, but no process: `clone` is judged by its flags,
-/// and `clone3`, whose flags lie in memory where a filter can't see them, is answered as by an older kernel, upon which
-/// the C library falls back to `clone`.
+/// The compiler's threads exist before its last filter: it can't start any.
 pub(super) const COMPILER: &[Rule] = &[
-    refuse(libc::SYS_clone3, "clone3", libc::ENOSYS, "its flags can't be checked; the C library falls back to clone"),
-    allow_if(
-        libc::SYS_clone,
-        "clone",
-        &[&[Check { argument: 0, mask: THREAD | NOT_A_THREAD, equals: Operand::Number(THREAD) }]],
-        "threads of the compiler's pool; flags of a process or a namespace are not accepted",
-    ),
-    allow(libc::SYS_set_robust_list, "set_robust_list", "a thread starts"),
-    allow(libc::SYS_rseq, "rseq", "a thread starts"),
-    allow_if(libc::SYS_prctl, "prctl", &[&[is_command(0, PR_SET_NAME)]], "a thread gets its name, and nothing else"),
     allow_if(libc::SYS_ioctl, "ioctl", &[&[is(1, FIONBIO)]], "a socket's blocking mode"),
     allow(libc::SYS_pread64, "pread64", "the component's bytes in a memfd"),
     allow(libc::SYS_pwrite64, "pwrite64", "compiled code into a memfd"),
     allow(libc::SYS_ftruncate, "ftruncate", "room for compiled code in a memfd"),
     allow(libc::SYS_fallocate, "fallocate", "room for compiled code in a memfd"),
+];
+
+const LOAD: &str = "between the two filters: loads code and starts threads";
+
+/// What the first filter allows beside a role's table, until the last filter takes it away again. In
+/// force while code that a compile child wrote is parsed and mapped, so nothing here reaches a file
+/// (Landlock), another process, a socket or a namespace.
+pub(super) const BOOT: &[Rule] = &[
+    allow(libc::SYS_openat, "openat", "the sealed code by its descriptor's name; Landlock refuses all files"),
+    allow(libc::SYS_statx, "statx", "the size of the code; there are no other names in the tree"),
+    allow(libc::SYS_newfstatat, "newfstatat", "the size of the code; there are no other names in the tree"),
+    allow(libc::SYS_chdir, "chdir", "back to the root when the code is loaded"),
+    allow(libc::SYS_fchdir, "fchdir", "to the names of the own descriptors, by which the code is opened"),
+    allow_if(
+        libc::SYS_fcntl,
+        "fcntl",
+        &[
+            &[is_command(1, libc::F_GETFL)],
+            &[is_command(1, libc::F_SETFL)],
+            &[is_command(1, libc::F_GETFD)],
+            &[is_command(1, libc::F_SETFD)],
+            &[is_command(1, libc::F_DUPFD_CLOEXEC)],
+            &[is_command(1, libc::F_GET_SEALS)],
+        ],
+        "flags, copies and seals of descriptors",
+    ),
+    allow_if(libc::SYS_mmap, "mmap", NOT_EXECUTABLE, "the code, the shared memory, stacks; never executable"),
+    allow_if(
+        libc::SYS_mprotect,
+        "mprotect",
+        &[&[NO_EXECUTION], &[Check { argument: 2, mask: PROT_WRITE, equals: Operand::Number(0) }]],
+        "the code becomes executable, and nothing that is writable",
+    ),
+    allow(libc::SYS_madvise, "madvise", LOAD),
+    refuse(libc::SYS_clone3, "clone3", libc::ENOSYS, "its flags can't be checked; the C library falls back to clone"),
+    allow_if(libc::SYS_clone, "clone", &[A_THREAD], "threads; flags of a process or a namespace are not accepted"),
+    allow(libc::SYS_set_robust_list, "set_robust_list", "a thread starts"),
+    allow(libc::SYS_rseq, "rseq", "a thread starts"),
+    allow_if(
+        libc::SYS_prctl,
+        "prctl",
+        &[
+            &[is_command(0, libc::PR_SET_NAME)],
+            &[is_command(0, libc::PR_SET_DUMPABLE)],
+            &[is_command(0, libc::PR_SET_PDEATHSIG)],
+            &[is_command(0, libc::PR_SET_NO_NEW_PRIVS)],
+            &[is_command(0, libc::PR_CAP_AMBIENT)],
+            &[is_command(0, PR_GET_TID_ADDRESS)],
+            &[is_command(0, PR_GET_AUXV)],
+        ],
+        "names of threads, and what a forked worker sets anew",
+    ),
+    allow(libc::SYS_seccomp, "seccomp", "the last filter"),
+    allow(libc::SYS_prlimit64, "prlimit64", "limits are lowered"),
+    allow(libc::SYS_getrlimit, "getrlimit", "limits are lowered"),
+    allow(libc::SYS_setrlimit, "setrlimit", "limits are lowered"),
+    allow(libc::SYS_eventfd2, "eventfd2", "wakes a thread"),
+    allow(libc::SYS_epoll_create1, "epoll_create1", "timers of guests"),
+    allow(libc::SYS_timerfd_create, "timerfd_create", "timers of guests"),
+    allow_if(
+        libc::SYS_tgkill,
+        "tgkill",
+        &[&[is_command(2, libc::SIGABRT)]],
+        "abort; the last filter narrows it to the own process",
+    ),
+];
+
+/// `linux/prctl.h`; not in `libc` for this target. The second finds the kernel's page of code.
+const PR_GET_TID_ADDRESS: i32 = 40;
+const PR_GET_AUXV: i32 = 0x4155_5856;
+
+const A_THREAD: &[Check] = &[Check { argument: 0, mask: THREAD | NOT_A_THREAD, equals: Operand::Number(THREAD) }];
+/// The flags of a fork of [`clone`](crate::clone), with or without a user namespace for the worker.
+const A_WORKER: &[Check] =
+    &[Check { argument: 0, mask: !bits(libc::CLONE_NEWUSER), equals: Operand::Number(bits(crate::clone::FORK_FLAGS)) }];
+
+/// What a zygote may do besides: fork workers, and take descriptors for them.
+pub(super) const ZYGOTE: &[Rule] = &[
+    allow_if(libc::SYS_clone, "clone", &[A_THREAD, A_WORKER], "workers are forked; threads of a forked worker"),
+    allow(libc::SYS_recvmsg, "recvmsg", "orders, with the descriptors of a worker"),
+    allow(libc::SYS_sendmsg, "sendmsg", "the process descriptor of a worker that was forked"),
+    allow(libc::SYS_dup3, "dup3", "a forked worker puts its own page map in the place of the zygote's"),
+    allow(libc::SYS_setresuid, "setresuid", "a forked worker takes its own uid, inside its user namespace"),
+    allow(libc::SYS_setresgid, "setresgid", "a forked worker takes its own gid, inside its user namespace"),
+    allow(libc::SYS_capset, "capset", "a forked worker gives up what its user namespace gave it"),
+    allow(libc::SYS_set_tid_address, "set_tid_address", "a forked worker's thread id"),
 ];
 
 const WASI: &str = "files below a granted directory; Landlock judges which";

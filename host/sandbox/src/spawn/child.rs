@@ -1,4 +1,4 @@
-//! What the child does between `clone` and `exec`, and what one that a forker makes does instead of it.
+//! What the child does between `clone` and `exec`.
 //!
 //! Before `exec` it runs in its parent's memory while other threads of the parent go on, so it makes system calls and nothing else: no
 //! allocation, no lock, no panic, no unwinding. All it needs lies ready in the [`Plan`], and a failure goes back the same
@@ -24,7 +24,7 @@ pub(super) struct Plan {
 }
 
 /// The only descriptors that a child keeps, and where they belong.
-pub(crate) struct Places {
+pub(super) struct Places {
     /// They become 0, 1, 2, ... The last one, the highest, is not handed on to a program.
     sources: Vec<RawFd>,
     /// All numbers that are not in `sources`, as ranges.
@@ -36,24 +36,22 @@ pub(crate) struct Places {
 }
 
 /// What holds a child from its first moment on.
-pub(crate) struct Bounds {
-    pub(crate) limits: Vec<(Resource, Rlimit)>,
-    pub(crate) limits_must_hold: bool,
+pub(super) struct Bounds {
+    pub(super) limits: Vec<(Resource, Rlimit)>,
+    pub(super) limits_must_hold: bool,
     /// Who the parent must be, where the child can see it.
-    pub(crate) parent: Option<Pid>,
+    pub(super) parent: Option<Pid>,
 }
 
 /// The steps that can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(super) enum Step {
     Session,
     Descriptors,
     Limits,
     ParentDeathSignal,
     ParentCheck,
     Execute,
-    /// Of a forked child only: to say that it has done all others.
-    Tell,
 }
 
 /// The exit code when a step failed; the supervisor looks at the plan instead.
@@ -86,7 +84,7 @@ fn steps(plan: &mut Plan) -> Result<std::convert::Infallible, (Step, i32)> {
 /// Makes the process one of its own, with these descriptors, within these bounds.
 ///
 /// The caller's process must own no other descriptor, or never use it again.
-pub(crate) fn settle(places: &mut Places, bounds: &Bounds) -> Result<(), (Step, i32)> {
+pub(super) fn settle(places: &mut Places, bounds: &Bounds) -> Result<(), (Step, i32)> {
     let at = |step| move |errno: rustix::io::Errno| (step, errno.raw_os_error());
     rustix::process::setsid().map_err(at(Step::Session))?;
     places.take().map_err(|errno| (Step::Descriptors, errno))?;
@@ -127,13 +125,13 @@ fn unblock_signals() {
 
 impl Places {
     /// Standard input, output and error, then what the child inherits, then one that it does not hand on.
-    pub(crate) fn new(sources: Vec<RawFd>) -> Self {
+    pub(super) fn new(sources: Vec<RawFd>) -> Self {
         let last = sources.last().copied().unwrap_or(-1);
         Self { unneeded: gaps(&sources), moved: vec![-1; sources.len()], sources, last }
     }
 
     /// Where the last descriptor is by now.
-    pub(crate) fn last(&self) -> RawFd {
+    pub(super) fn last(&self) -> RawFd {
         self.last
     }
 

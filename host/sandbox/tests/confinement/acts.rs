@@ -9,18 +9,25 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, CWD, renameat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, renameat, unlinkat, utimensat};
 use taskcell_sandbox::{
-    Confined, LayerState, MappedBytes, Policy, Role, SharedMemory, Strictness, Unconfined, take_inherited, writable_memfd,
+    Confined, Directory, LayerState, MappedBytes, Policy, Role, Sealed, SharedMemory, Strictness, Unconfined, take_inherited,
+    writable_memfd,
 };
 
-use crate::{forbidden, refusals, startup};
+use crate::{forbidden, forking, refusals, startup};
+
+const NOW: Timestamps = {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    Timestamps { last_access: now, last_modification: now }
+};
 
 pub(crate) struct Stage {
     pub(crate) policy: Policy,
     lines: BufReader<UnixStream>,
     socket: UnixStream,
     extra: Option<OwnedFd>,
+    confined: Option<Confined>,
 }
 
 impl Stage {
@@ -37,8 +44,13 @@ impl Stage {
         }
     }
 
-    pub(crate) fn confine(&self) -> Confined {
-        Unconfined.lock_files(&self.policy).unwrap().lock_syscalls(&self.policy).unwrap()
+    /// The walls up to the first filter, unless a zygote took them.
+    pub(crate) fn first(&mut self) -> Confined {
+        self.confined.take().unwrap_or_else(|| Unconfined.confine(&self.policy).unwrap())
+    }
+
+    pub(crate) fn confine(&mut self) -> Sealed {
+        self.first().seal(&self.policy).unwrap()
     }
 
     fn extra(&mut self) -> OwnedFd {
@@ -48,11 +60,15 @@ impl Stage {
 
 pub(crate) fn main(role: Role) -> ! {
     let started = startup::now();
-    let mut inherited = take_inherited(2).unwrap().into_iter();
-    let socket = UnixStream::from(inherited.next().unwrap());
-    let lines = BufReader::new(socket.try_clone().unwrap());
     let policy = Policy::new(role, Strictness::Required);
-    let mut stage = Stage { policy, lines, socket, extra: inherited.next() };
+    let (descriptors, confined) = match role {
+        Role::Worker | Role::Compiler => (take_inherited(2).unwrap(), None),
+        Role::Zygote => forking::zygote(&policy),
+    };
+    let mut descriptors = descriptors.into_iter();
+    let socket = UnixStream::from(descriptors.next().unwrap());
+    let lines = BufReader::new(socket.try_clone().unwrap());
+    let mut stage = Stage { policy, lines, socket, extra: descriptors.next(), confined };
     let line = stage.hear().unwrap();
     let (act, argument) = line.split_once(' ').unwrap_or((&line, ""));
     match act {
@@ -141,7 +157,7 @@ fn surroundings(stage: &mut Stage) {
 
 /// All that a worker's steady state does.
 fn work(stage: &mut Stage) {
-    let locked = Unconfined.lock_files(&stage.policy).unwrap();
+    let confined = stage.first();
     let (ask, questions) = channel::<u64>();
     let (reply, answers) = channel();
     let thread = std::thread::spawn(move || {
@@ -152,7 +168,7 @@ fn work(stage: &mut Stage) {
     // Once it answers, its start, which takes calls of its own, is over.
     ask.send(0).unwrap();
     assert_eq!(answers.recv().unwrap(), 0);
-    locked.lock_syscalls(&stage.policy).unwrap();
+    confined.seal(&stage.policy).unwrap();
     let block = vec![1_u8; 64 << 20];
     assert_eq!(block.iter().map(|&byte| u64::from(byte)).sum::<u64>(), 64 << 20);
     drop(block);
@@ -191,7 +207,6 @@ fn overflow(depth: u64) -> u64 {
     overflow(depth + 1) + room.iter().sum::<u64>()
 }
 
-/// A compiler's pool may grow after the lock.
 fn threads(stage: &mut Stage) {
     stage.confine();
     let threads: Vec<_> = (0..4)
@@ -218,9 +233,14 @@ fn write(stage: &mut Stage) {
 fn directories(stage: &mut Stage, base: &str) {
     let base = std::path::Path::new(base);
     let (readable, writable) = (base.join("readable"), base.join("writable"));
-    stage.policy.readable.push(readable.clone());
-    stage.policy.writable.push(writable.clone());
-    stage.confine();
+    for (path, writable) in [(&readable, false), (&writable, true)] {
+        let descriptor = File::open(path).unwrap().into();
+        stage.policy.directories.push(Directory { descriptor, path: path.clone(), writable });
+    }
+    let confined = stage.first();
+    let [readable, writable] = confined.directories() else { panic!("two directories") };
+    let (readable, writable) = (readable.clone(), writable.clone());
+    confined.seal(&stage.policy).unwrap();
     let mut say = |what: &str, ok: bool| stage.say(&format!("{what}: {ok}"));
     say("read", std::fs::read_to_string(readable.join("file")).is_ok_and(|text| text == "text"));
     say("list", std::fs::read_dir(&readable).is_ok_and(|entries| entries.count() == 1));
@@ -231,6 +251,10 @@ fn directories(stage: &mut Stage, base: &str) {
     say("move out of writable", renameat(CWD, writable.join("new"), CWD, base.join("new")).is_ok());
     say("read beside", std::fs::read_to_string(base.join("beside")).is_ok());
     say("read above by ..", std::fs::read_to_string(readable.join("../beside")).is_ok());
+    say("see beside", std::fs::symlink_metadata(base.join("beside")).is_ok());
+    say("see above by ..", std::fs::symlink_metadata(readable.join("../beside")).is_ok());
+    say("list the root's other entries", std::fs::read_dir("/").is_ok_and(|entries| entries.count() > 2));
+    say("set times beside", utimensat(CWD, base.join("beside"), &NOW, AtFlags::empty()).is_ok());
     say("read /etc/passwd", std::fs::read("/etc/passwd").is_ok());
     say("read /proc/self/maps", std::fs::read("/proc/self/maps").is_ok());
 }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use taskcell_sandbox::{Child, Forker, Role, SpawnError, SpawnOptions, Stderr, Strictness, Termination};
+use taskcell_sandbox::{Child, Role, SpawnOptions, Stderr, Strictness, Termination, Zygote};
+
+use crate::forking;
 
 /// Far more than any step takes, on a loaded machine too: it only turns a hang into a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -15,13 +17,26 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Whether workers are forked.
 pub(crate) static FORKED: AtomicBool = AtomicBool::new(false);
 
-/// Starts a child in the way of this run.
-pub(crate) fn spawn(options: SpawnOptions) -> Result<Child, SpawnError> {
-    static FORKER: Mutex<Option<Forker>> = Mutex::new(None);
-    if !FORKED.load(Ordering::Relaxed) {
-        return taskcell_sandbox::spawn(options);
-    }
-    FORKER.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().spawn(options)
+/// Acts that need what a zygote has given up, so that they are played by executed workers in every run.
+const UNCONFINED: [&str; 7] = ["surroundings", "directories", "write", "startup", "refuse", "panic", "take-again"];
+
+/// The zygote of this run.
+static ZYGOTE: Mutex<Option<Zygote>> = Mutex::new(None);
+
+fn is_forked(options: &SpawnOptions, act: &str) -> bool {
+    let act = act.split(' ').next().unwrap_or(act);
+    let plain = options.role == Role::Worker && !options.pid_namespace && !UNCONFINED.contains(&act);
+    FORKED.load(Ordering::Relaxed) && plain
+}
+
+/// A worker of the zygote of this run.
+fn fork(socket: &UnixStream, descriptors: &[OwnedFd]) -> Child {
+    let mut zygote = ZYGOTE.lock().unwrap_or_else(PoisonError::into_inner);
+    let zygote = zygote.get_or_insert_with(|| forking::start(true));
+    zygote.order(descriptors).unwrap();
+    let child = forking::forked(zygote);
+    zygote.release(&child, socket).unwrap();
+    child
 }
 
 pub(crate) struct Puppet {
@@ -62,7 +77,9 @@ impl Puppet {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut options = options(role, theirs.into(), extra);
         configure(&mut options);
-        let mut puppet = Self { child: spawn(options).unwrap(), socket };
+        let child =
+            if is_forked(&options, act) { fork(&socket, &options.inherited) } else { taskcell_sandbox::spawn(options).unwrap() };
+        let mut puppet = Self { child, socket };
         puppet.tell(act);
         puppet
     }

@@ -118,6 +118,14 @@ const CALLS: &[Call] = &[
     // Executable memory.
     call("mmap: read and execute", libc::SYS_mmap, [0, PAGE, PROT_RX, MAP_ANONYMOUS_PRIVATE, NO_FD, 0]),
     call("mmap: read, write and execute", libc::SYS_mmap, [0, PAGE, PROT_RWX, MAP_ANONYMOUS_PRIVATE, NO_FD, 0]),
+    call("mmap: shared", libc::SYS_mmap, [0, PAGE, 1, 0x21, NO_FD, 0]),
+    call("mmap: shared and validated", libc::SYS_mmap, [0, PAGE, 1, 0x23, NO_FD, 0]),
+    call("mmap: huge pages", libc::SYS_mmap, [0, PAGE, 1, 0x4_0022, NO_FD, 0]),
+    call("mmap: locked", libc::SYS_mmap, [0, PAGE, 1, 0x2022, NO_FD, 0]),
+    call("mmap: grows down", libc::SYS_mmap, [0, PAGE, 1, 0x0122, NO_FD, 0]),
+    call("madvise: merge pages with other processes", libc::SYS_madvise, [PAGE, PAGE, libc::MADV_MERGEABLE as i64, 0, 0, 0]),
+    call("madvise: huge pages", libc::SYS_madvise, [PAGE, PAGE, libc::MADV_HUGEPAGE as i64, 0, 0, 0]),
+    call("madvise: inject an error", libc::SYS_madvise, [PAGE, PAGE, libc::MADV_HWPOISON as i64, 0, 0, 0]),
     call("mprotect: execute", libc::SYS_mprotect, [NOWHERE, PAGE, PROT_RX, 0, 0, 0]),
     call("pkey_mprotect", libc::SYS_pkey_mprotect, [NOWHERE, PAGE, PROT_RX, 0, 0, 0]),
     call("remap_file_pages", libc::SYS_remap_file_pages, [NOWHERE, PAGE, 0, 0, 0, 0]),
@@ -187,7 +195,7 @@ fn each_is_refused(role: Role) {
     for (index, call) in CALLS.iter().enumerate() {
         let act = format!("forbidden {index}");
         let mut child = match role {
-            Role::Worker => Puppet::worker(&act),
+            Role::Worker | Role::Zygote => Puppet::worker(&act),
             Role::Compiler => Puppet::compiler(&act),
         };
         let heard = child.hear();

@@ -21,14 +21,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use taskcell_sandbox::{Role, fork_on_request};
+use taskcell_sandbox::Role;
 
 type Case = (&'static str, fn());
 
 fn main() -> ExitCode {
-    if fork_on_request() {
-        return ExitCode::SUCCESS;
-    }
     if let Some(role) = Role::of_this_process() {
         acts::main(role);
     }

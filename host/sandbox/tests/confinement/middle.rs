@@ -11,7 +11,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use taskcell_sandbox::Role;
 
 use crate::Case;
-use crate::child::{FORKED, PATIENCE, Puppet, options, spawn, until};
+use crate::child::{FORKED, PATIENCE, Puppet, options, until};
 
 pub(crate) const CASES: &[Case] = &[
     ("workers_die_with_their_supervisor", workers_die_with_their_supervisor),
@@ -105,7 +105,8 @@ pub(crate) fn a_worker_outlives_the_thread_that_asked_for_it() {
 /// Dropped without being waited for, on an error path say.
 pub(crate) fn a_dropped_child_is_gone() {
     let (_socket, theirs) = UnixStream::pair().unwrap();
-    let child = spawn(options(Role::Worker, theirs.into(), std::fs::File::open("/dev/null").unwrap().into())).unwrap();
+    let child =
+        taskcell_sandbox::spawn(options(Role::Worker, theirs.into(), std::fs::File::open("/dev/null").unwrap().into())).unwrap();
     let pid = child.pid();
     drop(child);
     until("the process is gone", || !std::path::Path::new(&format!("/proc/{pid}")).exists());

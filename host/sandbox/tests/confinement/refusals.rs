@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
-use taskcell_sandbox::{Applied, ConfineError, Layer, LayerState, Strictness, Unconfined, take_inherited};
+use taskcell_sandbox::{Applied, ConfineError, Directory, Layer, LayerState, Strictness, Unconfined, take_inherited};
 
 use crate::Case;
 use crate::acts::Stage;
@@ -23,7 +23,7 @@ pub(crate) const CASES: &[Case] = &[
     }),
     ("best_effort_goes_on_and_tells", best_effort_goes_on_and_tells),
     ("a_second_thread_is_refused", || refuses("thread", "lock files: the process already has 2 threads, and may have one only")),
-    ("a_missing_directory_is_refused", a_missing_directory_is_refused),
+    ("a_directory_that_was_moved_is_refused", a_directory_that_was_moved_is_refused),
     ("only_a_child_takes_descriptors_and_once", only_a_child_takes_descriptors_and_once),
 ];
 
@@ -45,10 +45,14 @@ pub(crate) fn act(stage: &mut Stage, what: &str) {
         "thread" => {
             std::thread::spawn(std::thread::park);
         }
-        "directory" => stage.policy.readable.push("/does/not/exist".into()),
+        "directory" | "replaced" => {
+            let path = if what == "directory" { "/does/not/exist" } else { "/proc" };
+            let descriptor = std::fs::File::open("/").unwrap().into();
+            stage.policy.directories.push(Directory { descriptor, path: path.into(), writable: false });
+        }
         unknown => panic!("no such refusal: {unknown}"),
     }
-    let confined = Unconfined.lock_files(&stage.policy).and_then(|locked| locked.lock_syscalls(&stage.policy));
+    let confined = Unconfined.confine(&stage.policy).and_then(|confined| confined.seal(&stage.policy));
     let outcome = match confined {
         Ok(confined) => missing(confined.layers()).join(" "),
         Err(error @ ConfineError::LayerMissing { .. }) => error.to_string(),
@@ -75,9 +79,13 @@ fn best_effort_goes_on_and_tells() {
     }
 }
 
-fn a_missing_directory_is_refused() {
-    let heard = Puppet::worker("refuse directory").hear().unwrap();
-    assert!(heard.starts_with("grant a directory: open the granted path /does/not/exist"), "{heard}");
+fn a_directory_that_was_moved_is_refused() {
+    for (what, why) in [
+        ("directory", "find the granted directory /does/not/exist where it was: it is gone"),
+        ("replaced", "find the granted directory /proc where it was: another one is in its place"),
+    ] {
+        Puppet::worker(&format!("refuse {what}")).expect(why);
+    }
 }
 
 fn only_a_child_takes_descriptors_and_once() {

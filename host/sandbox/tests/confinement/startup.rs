@@ -24,9 +24,9 @@ pub(crate) fn act(stage: &mut Stage, namespaces: &str, started: u64) {
         _ => Namespaces::NONE,
     };
     let before = now();
-    let files = Unconfined.lock_files(policy).unwrap();
+    let confined = Unconfined.confine(policy).unwrap();
     let between = now();
-    files.lock_syscalls(policy).unwrap();
+    confined.seal(policy).unwrap();
     let after = now();
     stage.say(&format!("{started} {} {}", between - before, after - between));
 }
@@ -54,7 +54,7 @@ fn startup_is_measured() {
         });
         println!(
             "  {namespaces} namespaces, median of 50, us: spawn returns {spawned}, main reached {started}, \
-             lock_files {files}, lock_syscalls {syscalls}, killed and reaped {ended}"
+             confine {files}, seal {syscalls}, killed and reaped {ended}"
         );
     }
 }

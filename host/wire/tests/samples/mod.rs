@@ -69,6 +69,7 @@ pub(crate) fn interface() -> Interface {
         ],
         is_command: true,
         is_concurrent: false,
+        has_start: true,
     }
 }
 
@@ -126,6 +127,7 @@ pub(crate) fn to_worker<'a>(items: &'a [u8], count: u32) -> Vec<(&'static str, T
         },
         isolation: Isolation::Reuse,
         strict: true,
+        restrict_speculation: false,
         send_printed: false,
         cpus: 2,
     };
@@ -195,14 +197,17 @@ pub(crate) fn from_worker(outcomes: &OutcomeWriter) -> Vec<(&'static str, FromWo
 pub(crate) fn to_compiler() -> Vec<(&'static str, ToCompiler)> {
     vec![
         ("ToCompiler::Compile", ToCompiler::Compile { version: 0x0102, limits: limits(), strict: true }),
-        ("ToCompiler::Describe", ToCompiler::Describe { version: 0x0102, limits: limits(), strict: false, is_concurrent: true }),
+        (
+            "ToCompiler::Describe",
+            ToCompiler::Describe { version: 0x0102, limits: limits(), strict: false, is_concurrent: true, has_start: false },
+        ),
     ]
 }
 
 pub(crate) fn from_compiler() -> Vec<(&'static str, FromCompiler)> {
     let refused = |kind| FromCompiler::Refused(Refusal { kind, text: "why".into() });
     vec![
-        ("FromCompiler::Compiled", FromCompiler::Compiled { is_concurrent: true }),
+        ("FromCompiler::Compiled", FromCompiler::Compiled { is_concurrent: true, has_start: false }),
         ("FromCompiler::Described", FromCompiler::Described(interface())),
         ("FromCompiler::Refused, not wasm", refused(RefusalKind::NotWasm)),
         ("FromCompiler::Refused, precompiled", refused(RefusalKind::Precompiled)),

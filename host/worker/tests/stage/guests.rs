@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::sync::OnceLock;
 
-use taskcell_engine::compile;
-use taskcell_sandbox::sealed_memfd;
+use taskcell_engine::{CodeFile, compile};
+use taskcell_sandbox::{Confined, sealed_memfd};
 use taskcell_wire::Interface;
 
 /// Code as a compile child hands it over.
@@ -81,7 +81,9 @@ pub(crate) fn compiled(which: usize) -> &'static Compiled {
         let limits = super::limits();
         let code = compile(TEXTS[which].as_bytes(), &limits).unwrap();
         let file = File::from(sealed_memfd("code", &code.bytes).unwrap());
-        let interface = compile::open(&file, &limits, code.is_concurrent).unwrap().describe().unwrap();
+        let open =
+            |confined: &Confined, file: &CodeFile<'_>| compile::open(confined, file, &limits, code.is_concurrent, code.has_start);
+        let interface = super::with_code(&file, open).unwrap().describe().unwrap();
         Compiled { code: code.bytes, interface }
     })
 }

@@ -4,14 +4,14 @@ mod guests;
 
 use std::fs::File;
 use std::mem::ManuallyDrop;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
-use taskcell_engine::{Guest, GuestOptions};
-use taskcell_sandbox::{SharedMemory, sealed_memfd};
+use taskcell_engine::{Code, CodeFile, CodeOptions, Connections, Guest, Machine};
+use taskcell_sandbox::{Confined, SharedMemory, sealed_memfd};
 use taskcell_wire::{
     ChunkId, Encoding, FrameBuffer, FromWorker, Grants, Isolation, ItemWriter, Limits, Outcome, OutcomeReader, Run, Stream,
     TaskIndex, ToWorker, Turn, codec, encode,
@@ -67,6 +67,13 @@ pub(crate) struct Stage {
     next: u64,
 }
 
+/// Loads code as a worker does, in this process, which is not confined.
+pub(crate) fn with_code<T>(file: &File, load: impl FnOnce(&Confined, &CodeFile<'_>) -> T) -> T {
+    let path = std::path::PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let bytes = std::fs::read(&path).unwrap();
+    load(&Confined::pretended(), &CodeFile { path: &path, bytes: &bytes })
+}
+
 fn pair() -> (OwnedFd, OwnedFd) {
     socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap()
 }
@@ -86,18 +93,13 @@ impl Stage {
             let inbox = Arc::new(Inbox::new(socket, FrameBuffer::new(cap)));
             let caller = Arc::new(Caller::new(Arc::clone(&outbox), Arc::clone(&inbox), Arc::clone(&stop), Arc::clone(&page)));
             let calls = compiled.interface.makes_calls();
-            let options = GuestOptions {
-                interface: compiled.interface.clone(),
-                limits,
-                grants: Grants::default(),
-                isolation: setting.isolation,
-                stop: Arc::clone(&stop) as _,
-                sink: Arc::clone(&outbox) as _,
-                port: Arc::clone(&caller) as _,
-                cpus: 2,
-            };
-            let code = sealed_memfd("code", &compiled.code).unwrap();
-            let mut guest = Guest::load(&File::from(code), options).unwrap();
+            let machine = Machine::new(&limits, compiled.interface.is_concurrent).unwrap();
+            let (interface, isolation) = (compiled.interface.clone(), setting.isolation);
+            let options = CodeOptions { interface, limits, grants: Grants::default(), isolation, cpus: 2 };
+            let file = File::from(sealed_memfd("code", &compiled.code).unwrap());
+            let code = with_code(&file, |confined, file| Code::load(confined, &machine, file, options)).unwrap();
+            let (sink, port) = (Arc::clone(&outbox) as _, Arc::clone(&caller) as _);
+            let mut guest = Guest::new(&code, &Connections { stop: Arc::clone(&stop) as _, sink, port });
             let watched = if setting.watched {
                 Arc::clone(&outbox)
             } else {

@@ -6,12 +6,14 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::time::Instant;
 
 use taskcell_bench::{Fallible, PAYLOADS, Setup, WORKERS, number, per_second, tell, tell_times, time_each};
 use taskcell_engine::compile::{compile, open};
-use taskcell_engine::{Guest, GuestOptions, NoPort, PrintSink, Stop, StopReason};
+use taskcell_engine::{Code, CodeFile, CodeOptions, Connections, Guest, Machine, NoPort, PrintSink, Stop, StopReason};
+use taskcell_sandbox::Confined;
 use taskcell_wire::{Encoding, Grants, Interface, Isolation, Limits, Outcome, Stream, TaskIndex};
 
 const ISOLATIONS: [(Isolation, &str); 2] = [(Isolation::Reuse, "reuse"), (Isolation::Fresh, "fresh")];
@@ -44,37 +46,38 @@ fn main() -> Fallible<()> {
     }
 }
 
+/// Loads code as a worker does, in this process, which is not confined.
+fn with_code<T>(file: &File, load: impl FnOnce(&Confined, &CodeFile<'_>) -> T) -> Fallible<T> {
+    let path = std::path::PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let bytes = std::fs::read(&path)?;
+    Ok(load(&Confined::pretended(), &CodeFile { path: &path, bytes: &bytes }))
+}
+
 /// Machine code in a file without a name, and what it exports.
-struct Code {
+struct Compiled {
     file: File,
     interface: Interface,
     limits: Limits,
 }
 
-impl Code {
+impl Compiled {
     fn compile(setup: &Setup, name: &str) -> Fallible<Self> {
         let limits = Limits::default();
         let code = compile(&std::fs::read(setup.file(name))?, &limits)?;
         let mut file = File::from(rustix::fs::memfd_create("code", rustix::fs::MemfdFlags::CLOEXEC)?);
         file.write_all(&code.bytes)?;
-        let interface = open(&file, &limits, code.is_concurrent)?.describe()?;
+        let interface =
+            with_code(&file, |confined, file| open(confined, file, &limits, code.is_concurrent, code.has_start))??.describe()?;
         Ok(Self { file, interface, limits })
     }
 
     fn load(&self, isolation: Isolation) -> Fallible<Guest> {
-        let mut guest = Guest::load(
-            &self.file,
-            GuestOptions {
-                interface: self.interface.clone(),
-                limits: self.limits.clone(),
-                grants: Grants::default(),
-                isolation,
-                stop: Arc::new(Never),
-                sink: Arc::new(Nowhere),
-                port: Arc::new(NoPort),
-                cpus: 1,
-            },
-        )?;
+        let (interface, limits) = (self.interface.clone(), self.limits.clone());
+        let machine = Machine::new(&limits, interface.is_concurrent)?;
+        let options = CodeOptions { interface, limits, grants: Grants::default(), isolation, cpus: 1 };
+        let code = with_code(&self.file, |confined, file| Code::load(confined, &machine, file, options))??;
+        let connections = Connections { stop: Arc::new(Never), sink: Arc::new(Nowhere), port: Arc::new(NoPort) };
+        let mut guest = Guest::new(&code, &connections);
         guest.warm_up()?;
         Ok(guest)
     }
@@ -136,7 +139,7 @@ fn one(_: &[u8]) -> u64 {
 }
 
 fn startup(setup: &Setup) -> Fallible<()> {
-    let code = Code::compile(setup, "numbers.wat")?;
+    let code = Compiled::compile(setup, "numbers.wat")?;
     let task = code.task("fib")?;
     let first = time_each(setup.times(20), || {
         code.load(Isolation::Fresh)?.run(task, Encoding::Json, Encoding::Json, b"1");
@@ -147,7 +150,7 @@ fn startup(setup: &Setup) -> Fallible<()> {
 }
 
 fn task(setup: &Setup) -> Fallible<()> {
-    let code = Code::compile(setup, "numbers.wat")?;
+    let code = Compiled::compile(setup, "numbers.wat")?;
     let task = code.task("fib")?;
     for (isolation, name) in ISOLATIONS {
         let mut guest = code.load(isolation)?;
@@ -162,7 +165,7 @@ fn task(setup: &Setup) -> Fallible<()> {
 }
 
 fn bytes(setup: &Setup) -> Fallible<()> {
-    let code = Code::compile(setup, "bytes.wat")?;
+    let code = Compiled::compile(setup, "bytes.wat")?;
     let task = code.task("same")?;
     for (isolation, name) in ISOLATIONS {
         let mut guest = code.load(isolation)?;
@@ -181,7 +184,7 @@ fn bytes(setup: &Setup) -> Fallible<()> {
 }
 
 fn map(setup: &Setup) -> Fallible<()> {
-    let code = Code::compile(setup, "numbers.wat")?;
+    let code = Compiled::compile(setup, "numbers.wat")?;
     let times = setup.times(1_000_000);
     for (isolation, name) in ISOLATIONS {
         let (count, began) = code.on_threads("fib", isolation, JSON, &[b"1"], times, one)?;
@@ -191,7 +194,7 @@ fn map(setup: &Setup) -> Fallible<()> {
 }
 
 fn fib(setup: &Setup) -> Fallible<()> {
-    let code = Code::compile(setup, "numbers.wat")?;
+    let code = Compiled::compile(setup, "numbers.wat")?;
     for (isolation, name) in ISOLATIONS {
         for (n, times) in [("20", 40_000), ("25", 4000)] {
             let (count, began) = code.on_threads("fib", isolation, JSON, &[n.as_bytes()], setup.times(times), one)?;
@@ -202,7 +205,7 @@ fn fib(setup: &Setup) -> Fallible<()> {
 }
 
 fn words(setup: &Setup) -> Fallible<()> {
-    let code = Code::compile(setup, "words.wasm")?;
+    let code = Compiled::compile(setup, "words.wasm")?;
     let pieces = setup.pieces()?;
     let inputs: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
     let bytes: usize = pieces.iter().map(Vec::len).sum();
@@ -220,7 +223,7 @@ fn words(setup: &Setup) -> Fallible<()> {
 }
 
 fn payload(setup: &Setup) -> Fallible<()> {
-    let code = Code::compile(setup, "bytes.wat")?;
+    let code = Compiled::compile(setup, "bytes.wat")?;
     for (isolation, name) in ISOLATIONS {
         for size in setup.rest.iter().map(|size| size.parse::<usize>()) {
             let size = size?;

@@ -35,7 +35,7 @@ pub(crate) const ACTS: &[Act] = &[
     }),
     ("standard input", End::Gives(0), |_| told(read(0) < 0)),
     ("write to the code", End::Refused(SIZE_FIXED), |double| told(write(double.code.as_raw_fd()) < 0)),
-    ("map the code to write", End::Refused(&[libc::EPERM]), |double| {
+    ("map the code to write", End::Killed, |double| {
         told(map(double.code.as_raw_fd(), libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED))
     }),
     ("map the code to execute", End::Killed, |double| {
@@ -92,7 +92,7 @@ pub(crate) const ACTS: &[Act] = &[
         // SAFETY: sends one byte of our own.
         told(unsafe { libc::send(double.socket.as_raw_fd(), c"!".as_ptr().cast(), 1, libc::MSG_OOB | libc::MSG_NOSIGNAL) } == -1)
     }),
-    ("stop itself", End::Stops, |_| {
+    ("stop itself", End::Killed, |_| {
         // SAFETY: a signal to ourselves.
         told(unsafe { libc::raise(libc::SIGSTOP) } == -1)
     }),

@@ -102,11 +102,11 @@ pub(crate) fn main() -> ! {
 /// The steps of `taskcell_worker::boot`, in their order.
 pub(crate) fn confine() {
     let policy = Policy::new(Role::Worker, Strictness::Required);
-    let locked = Unconfined.lock_files(&policy).unwrap();
+    let confined = Unconfined.confine(&policy).unwrap();
     start_thread();
     // The first reading of the clock looks for the kernel's page of code, with a call that goes.
     let _ = Instant::now();
-    locked.lock_syscalls(&policy).unwrap();
+    confined.seal(&policy).unwrap();
 }
 
 /// A second thread, as a worker has one.

@@ -27,7 +27,7 @@ pub(crate) const TOLD: &[(&str, &str)] = &[
 
 /// How a worker can be short of confinement, and the line of the kernel's report that gives it away.
 pub(crate) const UNCONFINED: &[(&str, &str)] =
-    &[("not locked at all", "Seccomp"), ("files locked only", "Seccomp"), ("one thread without the filter", "Seccomp")];
+    &[("not confined at all", "Seccomp"), ("not sealed", "Seccomp_filters"), ("one thread not sealed", "Seccomp_filters")];
 
 /// Never ready, and silent.
 pub(crate) const SILENT: &str = "silent";
@@ -62,13 +62,13 @@ pub(crate) fn play(double: &mut Double, boot: &Boot) {
             double.in_bytes = true;
             return;
         }
-        "not locked at all" => accept_tasks(double, path.as_deref()),
-        "files locked only" => {
-            Unconfined.lock_files(&policy).unwrap();
+        "not confined at all" => accept_tasks(double, path.as_deref()),
+        "not sealed" => {
+            Unconfined.confine(&policy).unwrap();
             accept_tasks(double, None);
         }
-        "one thread without the filter" => {
-            Unconfined.lock_files(&policy).unwrap();
+        "one thread not sealed" => {
+            Unconfined.confine(&policy).unwrap();
             start_thread();
             filter_own_thread();
             accept_tasks(double, None);
@@ -101,11 +101,13 @@ pub(crate) fn note_of_task(path: &Path) -> std::path::PathBuf {
     path.with_extension("task")
 }
 
-/// A filter that allows everything, for the calling thread and no other.
+/// Two filters that allow everything, for the calling thread and no other: as many as a sealed worker has more.
 fn filter_own_thread() {
     let mut allow = libc::sock_filter { code: 0x06, jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW };
     let program = libc::sock_fprog { len: 1, filter: &raw mut allow };
-    // SAFETY: the program is one instruction long, as it says, and lives until after the call.
-    let outcome = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
-    assert_eq!(outcome, 0);
+    for _ in 0..2 {
+        // SAFETY: the program is one instruction long, as it says, and lives until after the call.
+        let outcome = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+        assert_eq!(outcome, 0);
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use taskcell::{Limits, Pool, TaskError, TrapKind};
+use taskcell::{Limits, Pool, TaskError, TrapKind, WorkerStart};
 use taskcell_wire::limits::EXPLANATION_BYTES;
 use taskcell_wire::{Outcome, OutcomeWriter};
 
@@ -123,7 +123,7 @@ fn explanations_are_short() {
 
 fn a_result_over_the_limit_is_refused() {
     let limits = Limits { result_bytes: 1024, ..Limits::default() };
-    let pool = Pool::builder(&compile(limits)).workers(NonZeroU32::MIN).build().unwrap();
+    let pool = Pool::builder(&compile(limits)).workers(NonZeroU32::MIN).worker_start(WorkerStart::Exec).build().unwrap();
     let mut future = pool.submit::<String>("fib", &flood("a result of 64 KiB")).unwrap();
     let outcome = future.wait(Some(PATIENCE)).unwrap();
     assert!(outcome.is_err(), "a result of {} bytes was taken; the limit is 1024", outcome.map_or(0, |text| text.len()));

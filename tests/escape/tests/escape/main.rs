@@ -52,12 +52,9 @@ static PANICS: AtomicU64 = AtomicU64::new(0);
 static BEGUN: AtomicU64 = AtomicU64::new(0);
 
 fn main() -> ExitCode {
-    if taskcell_sandbox::fork_on_request() {
-        return ExitCode::SUCCESS;
-    }
     match Role::of_this_process() {
         Some(Role::Worker) => double::main(),
-        Some(Role::Compiler) => return ExitCode::from(u8::from(taskcell_worker::serve() != Some(0))),
+        Some(Role::Compiler | Role::Zygote) => return ExitCode::from(u8::from(taskcell_worker::serve() != Some(0))),
         None => {}
     }
     let cases: Vec<Case> = [escaped::cases(), unconfined::cases(), liars::cases(), callers::cases(), floods::cases()]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use taskcell::{
     Component, ComponentOptions, Encoding, ItemWriter, Limits, MappingOptions, Next, Pool, PoolBuilder, RunOptions, Source,
-    Supply, TaskError,
+    Supply, TaskError, WorkerStart,
 };
 
 use crate::double::fib;
@@ -40,7 +40,8 @@ pub(crate) fn compile(limits: Limits) -> Component {
 
 /// Two doubles.
 pub(crate) fn builder() -> PoolBuilder {
-    Pool::builder(component()).workers(NonZeroU32::new(2).unwrap())
+    // Doubles play executed workers.
+    Pool::builder(component()).workers(NonZeroU32::new(2).unwrap()).worker_start(WorkerStart::Exec)
 }
 
 /// Two doubles that are ready, and honest unless a task orders otherwise.
