@@ -173,8 +173,12 @@ pub(super) const WORKER: &[Rule] = &[allow_if(
     "which pages a task wrote, asked of a descriptor opened earlier; a socket's blocking mode",
 )];
 
-/// The compiler's threads exist before its last filter: it can't start any.
+/// The compiler's threads exist before its last filter: it can't start any. On a machine that had no room for
+/// all of them, some of those that are to end again may still be at their first calls.
 pub(super) const COMPILER: &[Rule] = &[
+    allow(libc::SYS_set_robust_list, "set_robust_list", "a thread's first calls, if it ends again"),
+    allow(libc::SYS_rseq, "rseq", "a thread's first calls, if it ends again"),
+    allow_if(libc::SYS_prctl, "prctl", &[&[is_command(0, libc::PR_SET_NAME)]], "a thread's first calls, if it ends again"),
     allow_if(libc::SYS_ioctl, "ioctl", &[&[is(1, FIONBIO)]], "a socket's blocking mode"),
     allow(libc::SYS_pread64, "pread64", "the component's bytes in a memfd"),
     allow(libc::SYS_pwrite64, "pwrite64", "compiled code into a memfd"),
