@@ -2,7 +2,7 @@
 //!
 //! No decision is made here. What can fail is told to the broker as an event, and it decides.
 
-use taskcell_broker::{Effect, KillReason, PoolId, WorkerSpec};
+use taskcell_broker::{Effect, KillReason, PoolId, Violation, WorkerSpec};
 use taskcell_engine::values;
 use taskcell_wire::call::{CallError, CallId};
 use taskcell_wire::from_worker::BootFailure;
@@ -44,12 +44,19 @@ impl Dispatcher {
 
     /// Carries out the broker's effects, and writes what waits for each worker.
     pub(crate) fn carry_out(&mut self) {
-        self.perform();
-        // A full socket tells when it has room again; until then trying is of no use.
-        for (id, link) in self.links.iter_mut().filter(|(_, link)| link.has_out() && !link.is_full()) {
-            link.send();
-            if link.is_full() {
-                watch(&self.epoll, link, *id, true, false);
+        loop {
+            self.perform();
+            // A full socket tells when it has room again; until then trying is of no use.
+            for (id, link) in self.links.iter_mut().filter(|(_, link)| link.has_out() && !link.is_full()) {
+                link.send();
+                if link.is_full() {
+                    watch(&self.epoll, link, *id, true, false);
+                }
+            }
+            let is_over = |link: &Link| link.is_full() && link.reads_nothing();
+            let Some(id) = self.links.iter().find(|(_, link)| is_over(link)).map(|(id, _)| *id) else { return };
+            if let Some(link) = self.links.remove(&id) {
+                self.violated(id, link, Violation::ReadsNothing);
             }
         }
     }

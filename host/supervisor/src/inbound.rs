@@ -129,6 +129,7 @@ fn message(
             Ok(())
         }
         FromWorker::Call(call, body) => {
+            link.called()?;
             link.laid = nearby.then_some(call);
             dispatcher.listener.called(id, link);
             loans::clear_the_way(dispatcher, id, link, &body)?;

@@ -29,6 +29,7 @@
 //! The library prints nothing, reads no environment variables but those that say where the cache is, and leaves no process and no
 //! named thing behind.
 
+mod awaited;
 mod boot;
 mod buffers;
 mod cache;

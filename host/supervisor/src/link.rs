@@ -5,11 +5,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, recv, send, shutdown, socketpair};
+use taskcell_broker::Violation;
 use taskcell_sandbox::{Child, SharedMemory, Termination};
 use taskcell_wire::call::CallId;
 use taskcell_wire::{ChunkId, FrameBuffer, Limits, Run, ToWorker, WireError, codec, encode, limits};
 use taskcell_worker::{loan, look, mailbox};
 
+use crate::awaited::Awaited;
 use crate::boot::Plan;
 use crate::error::Error;
 use crate::pulse::Pulse;
@@ -40,6 +42,8 @@ pub(crate) struct Link {
     sent: usize,
     /// The socket took less than there was; it will tell when it takes more.
     full: bool,
+    /// The answer to its last call.
+    awaited: Awaited,
     /// Whether it said ready and was checked.
     pub(crate) ready: bool,
     /// The longest frame in either direction once it is ready, in bytes.
@@ -93,6 +97,7 @@ impl Link {
             out: Vec::new(),
             sent: 0,
             full: false,
+            awaited: Awaited::default(),
             ready: false,
             cap: plan.limits.frame_bytes(),
             limits: plan.limits.clone(),
@@ -145,6 +150,21 @@ impl Link {
         self.full
     }
 
+    /// The worker makes a call.
+    ///
+    /// # Errors
+    /// [`Violation::OutOfTurn`] if it can't have read the answer to its last call.
+    pub(crate) fn called(&mut self) -> Result<(), Violation> {
+        self.awaited.called(self.sent)
+    }
+
+    /// Whether more bytes wait to be sent than for a worker that reads: one chunk that it runs next, one that was taken back from
+    /// it, one answer, and the boot message.
+    pub(crate) fn reads_nothing(&self) -> bool {
+        let unsent = self.out.len().saturating_sub(self.sent);
+        unsent as u64 > self.cap.saturating_mul(3).saturating_add(limits::INTERFACE_FRAME)
+    }
+
     /// Answers a call: in shared memory if it is looked for there, or if it is long. Whether nobody has to be woken for it.
     ///
     /// # Errors
@@ -155,6 +175,7 @@ impl Link {
         let write = |writer: &mut mailbox::Writer<'_>| codec::encode_pieces(answer, length, |piece| writer.write(piece)).is_ok();
         self.has_long |= length >= mailbox::LONG_BYTES;
         if looks && self.out.is_empty() && mailbox::answer(&self.memory, length, write) {
+            self.awaited.answered(None);
             return Ok(true);
         }
         if let Some(length) = mailbox::lay_answer(&self.memory, length, write) {
@@ -166,6 +187,7 @@ impl Link {
             self.out.reserve(length);
             encode(answer, self.cap, &mut self.out)?;
         }
+        self.awaited.answered(Some(self.out.len()));
         Ok(false)
     }
 
@@ -235,6 +257,7 @@ impl Link {
             look::sent(&self.memory);
         }
         self.out.clear();
+        self.awaited.all_sent();
         // One rare long input must not hold its memory for ever.
         self.out.shrink_to(limits::KEPT_BYTES);
         self.sent = 0;

@@ -374,9 +374,11 @@ impl Play<'_> {
         match expected {
             Violation::ForeignChunk => self.counts.foreign += 1,
             Violation::OutOfOrder => self.counts.out_of_order += 1,
-            Violation::OutOfTurn | Violation::Malformed | Violation::BadResult | Violation::OverLimit => {
-                self.counts.out_of_turn += 1
-            }
+            Violation::OutOfTurn
+            | Violation::Malformed
+            | Violation::BadResult
+            | Violation::OverLimit
+            | Violation::ReadsNothing => self.counts.out_of_turn += 1,
         }
         // Nothing of it was believed.
         self.settle(false);

@@ -86,6 +86,20 @@ pub(crate) const ASKS: &[Ask] = &[
         double.tell(Tell::Drop(queue));
         Then::Stay
     }),
+    (UNREAD, TURN, |double, _| {
+        let map = double.with_long_value();
+        let get = |number| frame(&FromWorker::Call(CallId(number), Call::Map(map, MapCall::Get { key: "long" })));
+        double.send(&(100..220).flat_map(get).collect::<Vec<u8>>());
+        Then::Stay
+    }),
+    ("a call before it reads the answer to the last one", TURN, |double, _| {
+        let map = double.with_long_value();
+        for number in 100..200 {
+            double.ask(CallId(number), Call::Map(map, MapCall::Get { key: "long" }));
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        Then::Stay
+    }),
     ("the number of a call that was answered", End::Answered, |double, _| {
         let id = CallId(u64::MAX);
         let answers = [0, 1].map(|_| {
@@ -269,6 +283,9 @@ pub(crate) fn ask(double: &mut Double, index: usize, at: &Place) -> Then {
     ask(double, at)
 }
 
+/// Calls for a long value again and again, and reads no answer.
+pub(crate) const UNREAD: &str = "calls without reading";
+
 /// Starts itself, and gives how deep that went.
 pub(crate) const DEEP: &str = "itself as deep as it may";
 /// Fills a queue and a map, and waits until it is cancelled; then it looks whether all is there.
@@ -435,6 +452,15 @@ impl Double {
     fn put(&mut self, queue: HandleId, message: &[u8]) {
         let put = QueueCall::Put { message: message.into(), timeout: Some(0) };
         assert_eq!(self.call(Call::Queue(queue, put)), DONE);
+    }
+
+    /// A map with a value that is too long for shared memory, so that it comes over the socket.
+    fn with_long_value(&mut self) -> HandleId {
+        let map = self.handle(Call::Create(Create::Map(None)));
+        let value = vec![b'v'; usize::try_from(3 * limits::MIB).unwrap()];
+        let set = MapCall::Set { key: "long", value: value.as_slice().into(), expires_in: None };
+        assert!(self.call(Call::Map(map, set)).is_ok());
+        map
     }
 
     /// A queue with messages, and after so many puts in a row room for more is lent.

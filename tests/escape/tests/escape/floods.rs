@@ -12,9 +12,10 @@ use taskcell_wire::limits::EXPLANATION_BYTES;
 use taskcell_wire::{Outcome, OutcomeWriter};
 
 use crate::Case;
-use crate::double::{ANSWER, Double, FLOOD, Place, results};
+use crate::broker_calls::{ASKS, UNREAD};
+use crate::double::{ANSWER, ASK, Double, FLOOD, Place, results};
 use crate::lies::{Then, printed};
-use crate::stage::{PATIENCE, builder, compile, order, probe, ready};
+use crate::stage::{PATIENCE, assert_lost, builder, compile, order, probe, ready};
 
 const MIB: u64 = 1 << 20;
 
@@ -24,6 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ("a_flood_of_printing_ends_at_the_limit".into(), Box::new(a_flood_ends_at_the_limit)),
         ("explanations_are_short".into(), Box::new(explanations_are_short)),
         ("a_result_over_the_limit_is_refused".into(), Box::new(a_result_over_the_limit_is_refused)),
+        ("calls_without_reading_cost_no_memory".into(), Box::new(calls_without_reading_cost_no_memory)),
         ("bytes_out_of_band_keep_no_processor_busy".into(), Box::new(out_of_band_bytes_keep_no_processor_busy)),
         ("a_worker_reaches_no_terminal".into(), Box::new(a_worker_reaches_no_terminal)),
     ]
@@ -127,6 +129,24 @@ fn a_result_over_the_limit_is_refused() {
     let mut future = pool.submit::<String>("fib", &flood("a result of 64 KiB")).unwrap();
     let outcome = future.wait(Some(PATIENCE)).unwrap();
     assert!(outcome.is_err(), "a result of {} bytes was taken; the limit is 1024", outcome.map_or(0, |text| text.len()));
+    probe(&pool);
+}
+
+/// Each call of some 12 bytes has an answer of 3 MiB.
+fn calls_without_reading_cost_no_memory() {
+    let pool = ready(builder());
+    let at = ASKS.iter().position(|(name, ..)| *name == UNREAD).unwrap();
+    let before = resident();
+    let mut flood = pool.submit::<u64>("fib", &(ASK + u32::try_from(at).unwrap())).unwrap();
+    let mut most = 0;
+    let ended = loop {
+        most = most.max(resident().saturating_sub(before));
+        if let Some(ended) = flood.wait(Some(Duration::from_millis(1))) {
+            break ended;
+        }
+    };
+    assert!(most < 64 * MIB, "the supervisor grew by {} MiB", most / MIB);
+    assert_lost(&ended, "it spoke out of turn");
     probe(&pool);
 }
 
