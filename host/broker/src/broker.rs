@@ -19,7 +19,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use taskcell_wire::call::{CallId, Holder, ObjectId, TaskId};
-use taskcell_wire::{ChunkId, Encoding, JobId, Run, Turn, WorkerId};
+use taskcell_wire::{CallRights, ChunkId, Encoding, JobId, Run, Turn, WorkerId};
 
 use crate::effect::{Effect, PoolEffect};
 use crate::options::{JobOptions, RetryBudget};
@@ -179,6 +179,8 @@ impl Numbers {
 #[derive(Debug)]
 pub struct Broker {
     options: BrokerOptions,
+    /// Calls that workers of each module may make.
+    rights: Vec<CallRights>,
     now: Now,
     next: Numbers,
     effects: Vec<Effect>,
@@ -225,6 +227,7 @@ impl Broker {
     #[must_use]
     pub fn new(options: BrokerOptions) -> Self {
         Self {
+            rights: options.modules.iter().map(|module| CallRights::of(&module.interface)).collect(),
             options,
             now: Now::default(),
             next: Numbers::default(),
@@ -292,6 +295,12 @@ impl Broker {
     #[must_use]
     pub fn pool_of(&self, worker: WorkerId) -> Option<PoolId> {
         self.workers.get(&worker).map(|state| state.pool)
+    }
+
+    /// Calls that the tasks of a worker may make.
+    fn rights_of(&self, worker: WorkerId) -> CallRights {
+        let module = self.spec(worker).map(|spec| usize::from(spec.module.0));
+        module.and_then(|module| self.rights.get(module)).copied().unwrap_or_default()
     }
 
     fn pool_state(&self, worker: WorkerId) -> Option<&PoolState> {

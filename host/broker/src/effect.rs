@@ -44,6 +44,9 @@ pub enum Violation {
     /// A result, a text or what a task printed is longer than its limit.
     #[error("it sent more than its limits allow")]
     OverLimit,
+    /// It made a call of an interface whose functions its component does not import.
+    #[error("it made a call that its component does not import")]
+    NotImported,
     /// More waits to be sent to it than an honest worker leaves unread.
     #[error("it reads nothing of what it is sent")]
     ReadsNothing,

@@ -1,6 +1,7 @@
 //! A component's type as data: tasks with signatures, imports, types.
 
 use taskcell_wire::{Import, Interface, Signature, limits};
+use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, Linker, ResourceType};
 
@@ -33,7 +34,8 @@ pub(crate) fn describe<T: 'static>(
             | ComponentItem::Module(_)
             | ComponentItem::Component(_) => false,
         };
-        interface.imports.push(Import { name: name.to_owned(), provided: asks_nothing || link::is_provided(name) });
+        let provided = asks_nothing || link::is_provided(name);
+        interface.imports.push(Import { name: name.to_owned(), provided, functions: has_functions(engine, &item.ty) });
     }
     for (name, item) in ty.exports(engine) {
         #[expect(clippy::wildcard_enum_match_arm, reason = "only functions are tasks; the rest of the list is the engine's")]
@@ -51,6 +53,19 @@ pub(crate) fn describe<T: 'static>(
         }
     }
     Ok(interface)
+}
+
+/// Whether an import is more than types and resources.
+fn has_functions(engine: &Engine, item: &ComponentItem) -> bool {
+    match item {
+        ComponentItem::Type(_) | ComponentItem::Resource(_) => false,
+        ComponentItem::ComponentInstance(instance) => {
+            instance.exports(engine).any(|(_, item)| !matches!(item.ty, ComponentItem::Type(_) | ComponentItem::Resource(_)))
+        }
+        ComponentItem::ComponentFunc(_) | ComponentItem::CoreFunc(_) | ComponentItem::Module(_) | ComponentItem::Component(_) => {
+            true
+        }
+    }
 }
 
 /// Whether all of these are types, or resources that are known already; those that are not, are from now on.

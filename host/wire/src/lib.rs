@@ -33,6 +33,7 @@ pub mod ids;
 pub mod items;
 pub mod limits;
 pub mod outcome;
+pub mod rights;
 pub mod to_worker;
 pub mod types;
 
@@ -46,6 +47,7 @@ pub use ids::{ChunkId, JobId, TaskIndex, Turn, WorkerId};
 pub use items::{ItemReader, ItemWriter};
 pub use limits::{Isolation, Limits};
 pub use outcome::{Limit, Outcome, OutcomeReader, OutcomeWriter, TrapKind};
+pub use rights::{CallKind, CallRights};
 pub use to_worker::{Boot, DirGrant, Encoding, Grants, Run, ToWorker};
 pub use types::{HOST_PACKAGE, Import, Interface, Signature, TypeDef, TypeId, TypeTable};
 

@@ -225,6 +225,8 @@ pub struct Import {
     pub name: String,
     /// Whether this host provides it.
     pub provided: bool,
+    /// Whether it has functions: an import can be of types alone.
+    pub functions: bool,
 }
 
 /// What is known of a component without its code: all that the supervisor needs to check calls and print signatures.
@@ -317,7 +319,10 @@ mod tests {
     #[test]
     fn names_that_a_terminal_would_obey_are_refused() {
         for name in ["", "a b", "a\u{1b}[2J", "a\nb", "\u{202e}b"] {
-            let interface = Interface { imports: vec![Import { name: name.into(), provided: true }], ..Interface::default() };
+            let interface = Interface {
+                imports: vec![Import { name: name.into(), provided: true, functions: true }],
+                ..Interface::default()
+            };
             assert_eq!(interface.check(), Err(WireError::BadTypes("a name is not plain")), "{name:?}");
             let mut types = TypeTable::default();
             types.add(TypeDef::Enum(vec![name.into()])).unwrap();

@@ -97,12 +97,16 @@ impl Broker {
     /// before. What is lent has to be looked after first ([`Broker::borrowers`], [`Broker::in_the_way`]).
     ///
     /// # Errors
-    /// [`Violation::OutOfTurn`] if no task runs there, or its last call still waits.
+    /// [`Violation::OutOfTurn`] if no task runs there, or its last call still waits; [`Violation::NotImported`] if the
+    /// component imports no such function.
     pub fn call(&mut self, now: Now, worker: WorkerId, id: CallId, call: Call<'_>) -> Result<(), Violation> {
         self.at(now);
         let running = self.attempt(worker)?;
         if running.parked.is_some() {
             return Err(Violation::OutOfTurn);
+        }
+        if !running.rights.allow(call.kind()) {
+            return Err(Violation::NotImported);
         }
         let (holder, task, stopped) = (running.holder, running.task, running.stopped);
         let caller = Caller { worker, holder, task, call: CallId(self.next.call()) };

@@ -167,9 +167,15 @@ impl Broker {
     /// on its way when the task ended.
     ///
     /// # Errors
-    /// [`Violation::OutOfTurn`] if it drops a handle while its call waits.
+    /// [`Violation::OutOfTurn`] if it drops a handle while its call waits; [`Violation::NotImported`] if the component imports
+    /// no such function.
     pub fn tell(&mut self, now: Now, worker: WorkerId, tell: Tell<'_>) -> Result<(), Violation> {
         self.at(now);
+        if let Some(kind) = tell.kind()
+            && self.attempt(worker).is_ok_and(|running| !running.rights.allow(kind))
+        {
+            return Err(Violation::NotImported);
+        }
         match tell {
             Tell::Drop(handle) => {
                 let running = self.workers.get(&worker).and_then(|state| state.running.as_ref());

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use taskcell_wire::call::{CallId, HandleId, Holder, ObjectId, TaskId};
-use taskcell_wire::{ChunkId, WorkerId};
+use taskcell_wire::{CallRights, ChunkId, WorkerId};
 
 use super::handles::Handle;
 use super::loans::Loans;
@@ -44,6 +44,8 @@ pub(super) struct Running {
     pub(super) task: TaskId,
     pub(super) chunk: ChunkId,
     pub(super) at: u32,
+    /// Calls that it may make.
+    pub(super) rights: CallRights,
     /// It was asked to stop: it waits for nothing any more.
     pub(super) stopped: bool,
     /// Its call that waits.
@@ -92,6 +94,7 @@ impl Broker {
             task,
             chunk: place.chunk,
             at: place.at,
+            rights: self.rights_of(worker),
             stopped: place.stopped,
             parked: None,
             handles: BTreeMap::new(),

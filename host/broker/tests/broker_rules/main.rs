@@ -11,6 +11,7 @@ mod limits;
 mod loans;
 mod pools;
 mod processes;
+mod rights;
 mod speed;
 mod standstill;
 mod waits;

@@ -13,8 +13,8 @@ use taskcell_wire::call::{
     Reply, RunArgument, TaskId, TaskValue, Tell,
 };
 use taskcell_wire::{
-    ChunkId, Encoding, Import, Interface, Isolation, ItemReader, ItemWriter, JobId, Signature, TaskIndex, Turn, TypeDef, TypeId,
-    TypeTable, WorkerId,
+    CallKind, ChunkId, Encoding, Import, Interface, Isolation, ItemReader, ItemWriter, JobId, Signature, TaskIndex, Turn,
+    TypeDef, TypeId, TypeTable, WorkerId,
 };
 
 mod borrower;
@@ -94,8 +94,14 @@ pub(crate) fn interface() -> Interface {
     let queue = HandleKind::Queue as usize;
     let end = HandleKind::Connection as usize;
     tasks.push(task("relay", &[handles[queue], handles[end], u32], Some(u32)));
-    let imports = vec![Import { name: "taskcell:host/queue@0.1.0".into(), provided: true }];
+    let imports = imports(&CallKind::ALL);
     Interface { types, tasks, imports, ..Interface::default() }
+}
+
+/// Imports of these interfaces, with functions.
+pub(crate) fn imports(kinds: &[CallKind]) -> Vec<Import> {
+    let import = |kind: &CallKind| Import { name: format!("{}@0.1.0", kind.interface()), provided: true, functions: true };
+    kinds.iter().map(import).collect()
 }
 
 /// By the number of arguments and the kinds of handles; a JSON text that is `bad` fits nothing.

@@ -378,6 +378,7 @@ impl Play<'_> {
             | Violation::Malformed
             | Violation::BadResult
             | Violation::OverLimit
+            | Violation::NotImported
             | Violation::ReadsNothing => self.counts.out_of_turn += 1,
         }
         // Nothing of it was believed.

@@ -7,8 +7,7 @@ use taskcell_broker::{
 };
 use taskcell_wire::call::HandleKind;
 use taskcell_wire::{
-    ChunkId, FromWorker, Import, Interface, Isolation, JobId, Outcome, OutcomeWriter, Signature, TypeDef, TypeTable, WorkerId,
-    encode,
+    ChunkId, FromWorker, Interface, Isolation, JobId, Outcome, OutcomeWriter, Signature, TypeDef, TypeTable, WorkerId, encode,
 };
 
 use super::CAP;
@@ -70,7 +69,7 @@ fn interface() -> Interface {
         task("consume", &shared, None),
         task("send", &[end], None),
     ];
-    let imports = vec![Import { name: "taskcell:host/queue@0.1.0".into(), provided: true }];
+    let imports = host::imports(&taskcell_wire::CallKind::ALL);
     Interface { types, tasks, imports, ..Interface::default() }
 }
 

@@ -76,3 +76,14 @@ fn versions_that_are_compatible_are_provided() {
         }
     }
 }
+
+#[test]
+fn an_import_of_types_alone_is_told_from_one_of_functions() {
+    let component = br#"(component
+        (import "taskcell:host/queue@0.1.0" (instance (export "queue" (type (sub resource)))))
+        (import "taskcell:host/task@0.1.0" (instance (export "cpu-count" (func (result u32)))))
+        (import "wasi:cli/environment@0.2.0" (instance)))"#;
+    let compiled = Compiled::new(component, Limits::default());
+    let functions: Vec<bool> = compiled.interface.imports.iter().map(|import| import.functions).collect();
+    assert_eq!(functions, [false, true, false]);
+}

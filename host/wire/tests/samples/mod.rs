@@ -64,8 +64,8 @@ pub(crate) fn interface() -> Interface {
             Signature { name: "a:b/c@1.0.0#d".into(), params: vec![], result: None, is_async: true },
         ],
         imports: vec![
-            Import { name: "wasi:cli/stdout@0.2.6".into(), provided: true },
-            Import { name: "x".into(), provided: false },
+            Import { name: "wasi:cli/stdout@0.2.6".into(), provided: true, functions: true },
+            Import { name: "x".into(), provided: false, functions: false },
         ],
         is_command: true,
         is_concurrent: false,

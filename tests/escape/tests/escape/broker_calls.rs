@@ -299,9 +299,25 @@ pub(crate) const LATE_CALL: &str = "a call without a task";
 /// Tells after the outcome of its only task.
 pub(crate) const LATE_TELLS: &str = "tells without a task";
 
+/// Starts a process.
+pub(crate) const ONE_PROCESS: &str = "one process";
+/// Makes a map.
+pub(crate) const ONE_MAP: &str = "one map";
+/// Writes a line to the log, and waits.
+pub(crate) const ONE_LOG: &str = "one line of the log";
+
 type Alone = (&'static str, fn(&mut Double, &Place) -> Then);
 
 const ASKS_ALONE: &[Alone] = &[
+    (ONE_PROCESS, |double, _| {
+        let number = TaskValue::Json(b"20"[..].into());
+        told(double.call(process(vec![Argument::Value(number)])).is_ok())
+    }),
+    (ONE_MAP, |double, _| told(double.call(Call::Create(Create::Map(None))).is_ok())),
+    (ONE_LOG, |double, _| {
+        double.tell(Tell::Log { level: Level::Error, text: "forged" });
+        Then::Stay
+    }),
     (DEEP, |double, _| {
         let number = TaskValue::Json(order_of(DEEP).to_string().into_bytes().leak::<'static>()[..].into());
         let process = match double.call(process(vec![Argument::Value(number)])) {

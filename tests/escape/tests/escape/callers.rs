@@ -4,12 +4,15 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use taskcell::{Pool, TaskState};
+use taskcell_wire::CallKind;
 
 use crate::Case;
-use crate::broker_calls::{ASKS, DEEP, GUESS, HOLD, LATE_CALL, LATE_TELLS, MAKE, order_of, order_to_try};
+use crate::broker_calls::{
+    ASKS, DEEP, GUESS, HOLD, LATE_CALL, LATE_TELLS, MAKE, ONE_LOG, ONE_MAP, ONE_PROCESS, order_of, order_to_try,
+};
 use crate::double::{ANSWER, ASK};
 use crate::liars::costs_its_own_task;
-use crate::stage::{PATIENCE, assert_right, builder, honest, map, order, probe, ready};
+use crate::stage::{PATIENCE, assert_lost, assert_right, builder, honest, importing, map, order, probe, ready};
 
 pub(crate) fn cases() -> Vec<Case> {
     let asks = ASKS.iter().zip(ASK..).map(|((name, end, _), number)| -> Case {
@@ -19,6 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ("handles_of_another_worker_are_out_of_reach".into(), Box::new(handles_of_another_worker)),
         ("handles_of_a_former_task_are_out_of_reach".into(), Box::new(handles_of_a_former_task)),
         ("tasks_start_tasks_to_a_depth_and_no_deeper".into(), Box::new(depth_has_an_end)),
+        ("calls_that_the_component_does_not_import_are_the_worker's_end".into(), Box::new(calls_without_an_import)),
         ("a_call_without_a_task_is_the_worker's_end".into(), Box::new(a_call_without_a_task)),
         ("tells_without_a_task_are_not_heard".into(), Box::new(tells_without_a_task)),
     ];
@@ -65,6 +69,34 @@ fn depth_has_an_end() {
     let pool = honest();
     assert_eq!(order(&pool, order_of(DEEP)), Ok(16));
     probe(&pool);
+}
+
+/// Whatever the component imports beside it.
+fn calls_without_an_import() {
+    for (imports, orders) in [
+        (&[][..], [ONE_PROCESS, ONE_MAP, ONE_LOG]),
+        (&[CallKind::Process, CallKind::Pool], [ONE_MAP, ONE_LOG, ONE_LOG]),
+        (&[CallKind::SharedMap, CallKind::Task], [ONE_PROCESS, ONE_PROCESS, ONE_PROCESS]),
+    ] {
+        let pool = importing(imports);
+        let before = children();
+        for name in orders {
+            assert_lost(&order(&pool, order_of(name)), "it made a call that its component does not import");
+            probe(&pool);
+            pool.wait_ready(2, PATIENCE).unwrap();
+            assert_eq!(children(), before, "{name}: a process was started, or is left");
+            assert_eq!(pool.tasks().len(), 0, "{name}: a task was started");
+        }
+    }
+    // With the import the same order is a call like any other.
+    assert_eq!(order(&importing(&[CallKind::SharedMap]), order_of(ONE_MAP)), Ok(ANSWER));
+}
+
+/// Child processes of this one, of all its threads.
+fn children() -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let of = |thread: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(thread.unwrap().path().join("children"));
+    threads.filter_map(|thread| of(thread).ok()).map(|pids| pids.split_ascii_whitespace().count()).sum()
 }
 
 fn a_call_without_a_task() {

@@ -9,6 +9,7 @@ use taskcell::{
     Component, ComponentOptions, Encoding, ItemWriter, Limits, MappingOptions, Next, Pool, PoolBuilder, RunOptions, Source,
     Supply, TaskError, WorkerStart,
 };
+use taskcell_wire::CallKind;
 
 use crate::double::fib;
 use crate::early;
@@ -27,15 +28,34 @@ pub(crate) const LIAR: usize = 2051;
 
 pub(crate) type Outcome = Result<u64, TaskError>;
 
-/// `fib.wat`, compiled by the real compile child.
+/// [`text`], compiled by the real compile child.
 fn component() -> &'static Component {
     static COMPONENT: OnceLock<Component> = OnceLock::new();
     COMPONENT.get_or_init(|| compile(Limits::default()))
 }
 
 pub(crate) fn compile(limits: Limits) -> Component {
+    let options = ComponentOptions { limits, cache: false, ..ComponentOptions::default() };
+    Component::from_bytes("fib.wat", text(&CallKind::ALL).as_bytes(), options).unwrap()
+}
+
+/// `fib.wat` with imports, so that its workers may make these calls.
+fn text(calls: &[CallKind]) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/examples/fib.wat");
-    Component::open_with(path, ComponentOptions { limits, cache: false, ..ComponentOptions::default() }).unwrap()
+    let version = |kind| if kind == CallKind::Stdin { "0.2.0" } else { "0.1.0" };
+    let import = |kind: &CallKind| {
+        let name = format!("{}@{}", kind.interface(), version(*kind));
+        format!(r#"(import "{name}" (instance (export "used" (func))))"#)
+    };
+    let imports: String = calls.iter().map(import).collect();
+    std::fs::read_to_string(path).unwrap().replacen("(component", &format!("(component {imports}"), 1)
+}
+
+/// Two doubles that are ready, of a component with these imports.
+pub(crate) fn importing(calls: &[CallKind]) -> Pool {
+    let options = ComponentOptions { cache: false, ..ComponentOptions::default() };
+    let component = Component::from_bytes("fib.wat", text(calls).as_bytes(), options).unwrap();
+    ready(Pool::builder(&component).workers(NonZeroU32::new(2).unwrap()))
 }
 
 /// Two doubles.
