@@ -127,6 +127,28 @@ fn files_are_given_as_bytes_or_as_text() {
 }
 
 #[test]
+fn invisible_characters_are_escaped_in_results_and_records_and_values_stay() {
+    let hidden = "\u{61c}\u{200b}\u{200f}\u{202e}\u{2060}\u{2066}\u{feff}\u{85}";
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join(format!("a{hidden}b"));
+    std::fs::write(&file, hidden).expect("a file");
+    let same =
+        |options: &[&str]| taskcell!().args(["map", "--files"]).args(options).arg(wat("text")).arg("same-text").arg(&file).run();
+    let printed = [
+        same(&[]).well().stdout,
+        same(&["--records"]).well().stdout,
+        taskcell!().call(wat("text"), &format!("same-text(\"{hidden}\")")).run().well().stdout,
+    ];
+    for text in &printed {
+        assert!(!text.trim_end_matches('\n').chars().any(::taskcell::is_hidden), "{text:?}");
+    }
+    assert_eq!(serde_json::from_str::<String>(&printed[0]).expect("JSON"), hidden);
+    let record: serde_json::Value = serde_json::from_str(&printed[1]).expect("JSON");
+    assert_eq!((record["ok"].as_str(), record["input"].as_str()), (Some(hidden), file.to_str()));
+    assert!(printed[2].contains(r"\u{202e}"), "{}", printed[2]);
+}
+
+#[test]
 fn word_count_counts_real_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let inputs: Vec<_> = (1..=20usize)

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Sender, bounded};
+pub(crate) use taskcell::visible;
+use taskcell::visible_json;
 
 use crate::error::CliError;
 use crate::pass::Way;
@@ -38,14 +40,9 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// A text with control characters (terminal escapes among them) and line ends made visible.
-pub(crate) fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        let hidden = c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if hidden && c != '\t' { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
+/// JSON to stdout, at once, on a line of its own. Hidden characters in it are escaped, and its values are the same.
+pub(crate) fn print_json(json: &str) -> io::Result<()> {
+    print(&format!("{}\n", visible_json(json)))
 }
 
 /// Results on their way to stdout.
@@ -118,15 +115,5 @@ impl Results {
             Some(Err(_)) => Err(io::Error::other("the thread that writes results panicked")),
             None => Ok(()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escapes_are_made_visible() {
-        assert_eq!(visible("a\x1b[31mb\nc\u{9b}d\u{202e}e\tf"), "a\\u{1b}[31mb\\nc\\u{9b}d\\u{202e}e\tf");
     }
 }

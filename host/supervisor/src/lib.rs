@@ -88,5 +88,5 @@ pub use taskcell_wire::call::{Level, TaskState};
 pub use taskcell_wire::from_worker::BootFailure;
 pub use taskcell_wire::{
     DirGrant, Encoding, Import, Interface, Isolation, ItemWriter, Limit, Limits, Refusal, RefusalKind, Signature, Stream, TaskId,
-    TaskIndex, TrapKind, TypeDef, TypeId, TypeTable,
+    TaskIndex, TrapKind, TypeDef, TypeId, TypeTable, is_hidden, visible, visible_json,
 };

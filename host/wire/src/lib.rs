@@ -36,6 +36,7 @@ pub mod outcome;
 pub mod rights;
 pub mod to_worker;
 pub mod types;
+pub mod visible;
 
 pub use call::{CallError, CallId, HandleId, Holder, LeaseId, ObjectId, TaskId};
 pub use codec::{FrameBuffer, encode};
@@ -50,6 +51,7 @@ pub use outcome::{Limit, Outcome, OutcomeReader, OutcomeWriter, TrapKind};
 pub use rights::{CallKind, CallRights};
 pub use to_worker::{Boot, DirGrant, Encoding, Grants, Run, ToWorker};
 pub use types::{HOST_PACKAGE, Import, Interface, Signature, TypeDef, TypeId, TypeTable};
+pub use visible::{is_hidden, visible, visible_json};
 
 /// Raised by one with every change of a message's bytes. Supervisor and worker are the same binary, so a difference means that
 /// the file was replaced while it ran; the handshake tells it instead of misreading frames.

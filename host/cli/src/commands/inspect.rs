@@ -33,8 +33,8 @@ impl Inspect {
     pub(crate) fn execute(self) -> Result<Exit, CliError> {
         let progress = Progress::new(self.quiet);
         let component = open(&self.component, Limits::default(), Strictness::Required, true, &progress)?;
-        let text = if self.json { json_text(&component) } else { text(&component) };
-        output::print(&text).map_err(CliError::Output)?;
+        let printed = if self.json { output::print_json(&json_text(&component)) } else { output::print(&text(&component)) };
+        printed.map_err(CliError::Output)?;
         Ok(Exit::Ok)
     }
 }
@@ -106,5 +106,5 @@ fn json_text(component: &Component) -> String {
         "runs": problem.is_none(),
         "problem": problem,
     });
-    format!("{all}\n")
+    all.to_string()
 }

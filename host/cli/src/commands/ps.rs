@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use clap::Args;
-use taskcell::{HostStatus, TaskLine, hosts};
+use taskcell::{HostStatus, TaskLine, TaskState, hosts};
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -23,13 +23,13 @@ pub(crate) struct Ps {
 impl Ps {
     pub(crate) fn execute(self) -> Result<Exit, CliError> {
         let hosts = hosts();
-        let text = if self.json {
+        let printed = if self.json {
             let json = serde_json::to_string(&hosts).map_err(|error| CliError::Output(std::io::Error::other(error)))?;
-            format!("{json}\n")
+            output::print_json(&json)
         } else {
-            table(&hosts)
+            output::print(&table(&hosts))
         };
-        output::print(&text).map_err(CliError::Output)?;
+        printed.map_err(CliError::Output)?;
         Ok(Exit::Ok)
     }
 }
@@ -40,7 +40,7 @@ fn table(hosts: &[HostStatus]) -> String {
     let mut rows: Vec<[String; 8]> = vec![HEADER.map(str::to_owned)];
     for host in hosts {
         let running = duration(host.running_ms);
-        let title = output::visible(&host.title);
+        let title = output::visible(&host.title).into_owned();
         rows.push([
             host.pid.to_string(),
             "-".into(),
@@ -69,7 +69,7 @@ fn table(hosts: &[HostStatus]) -> String {
 }
 
 fn row(host: &HostStatus, depth: usize, task: &TaskLine) -> [String; 8] {
-    let module = if task.module.is_empty() { String::new() } else { format!("{}/", task.module) };
+    let module = if task.module.is_empty() { String::new() } else { format!("{}/", output::visible(&task.module)) };
     let mut name = format!("{}{module}{}", "  ".repeat(depth + 1), output::visible(&task.name));
     if let Some(on) = &task.waiting_on {
         let _ = write!(name, "  [on {}]", output::visible(on));
@@ -87,12 +87,17 @@ fn row(host: &HostStatus, depth: usize, task: &TaskLine) -> [String; 8] {
         host.pid.to_string(),
         task.id.to_string(),
         or_dash(task.pid.map(|pid| pid.to_string())),
-        task.state.clone(),
+        state(&task.state).to_owned(),
         duration(task.since_ms),
         or_dash(task.cpu_ms.map(duration)),
         or_dash(task.memory_bytes.map(size)),
         name,
     ]
+}
+
+/// The word of a state, if it is one: the document may be anybody's of this user.
+fn state(told: &str) -> &'static str {
+    TaskState::NAMES.into_iter().find(|name| *name == told).unwrap_or("unknown")
 }
 
 /// Tasks in the order of who started whom, each with how deep it stands. One whose parent has ended stands at the top.
@@ -155,6 +160,19 @@ mod tests {
         let tasks = [task(3, Some(1)), task(1, None), task(4, Some(3)), task(2, None), task(9, Some(7))];
         let order: Vec<(usize, u64)> = tree(&tasks).into_iter().map(|(depth, task)| (depth, task.id)).collect();
         assert_eq!(order, [(0, 1), (1, 3), (2, 4), (0, 2), (0, 9)]);
+    }
+
+    #[test]
+    fn no_cell_of_a_forged_document_can_write_to_the_terminal() {
+        let bad = "\u{1b}]0;pwn\u{7}\n\u{202e}\u{200f}\u{61c}\u{feff}";
+        let mut forged = task(1, None);
+        (forged.name, forged.module, forged.state) = (bad.into(), bad.into(), bad.into());
+        forged.waiting_on = Some(bad.into());
+        let host = HostStatus { version: 1, pid: 7, title: bad.into(), running_ms: 1, tasks: vec![forged, task(2, None)] };
+        let text = table(&[host]);
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert!(!text.replace('\n', "").chars().any(taskcell::is_hidden), "{text:?}");
+        assert!(text.contains("unknown") && text.contains("waiting"), "{text}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
-use taskcell_wire::{TypeDef, TypeTable};
+use taskcell_wire::{TypeDef, TypeTable, is_hidden};
 
 use super::error::ValueError;
 use super::from_json::read;
@@ -73,7 +73,7 @@ pub(super) fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// Bytes that end a run of text that is copied as it is: what JSON wants escaped, DEL, and the first bytes of what else is.
+/// Bytes that end a run of text that is copied as it is: what JSON wants escaped, and the first bytes of hidden characters.
 static SPECIAL: [bool; 256] = {
     let mut special = [false; 256];
     let mut byte = 0;
@@ -84,54 +84,45 @@ static SPECIAL: [bool; 256] = {
     special[b'"' as usize] = true;
     special[b'\\' as usize] = true;
     special[0x7f] = true;
-    // U+0080 to U+009F are C2 80 to C2 9F, U+2028 and U+2029 are E2 80 A8 and E2 80 A9.
+    // U+0080 to U+009F, U+061C, U+200B to U+2069 and U+FEFF; a test looks that none is forgotten.
     special[0xc2] = true;
+    special[0xd8] = true;
     special[0xe2] = true;
+    special[0xef] = true;
     special
 };
 
-/// Appends a text as a JSON string in which nothing can move a terminal's cursor or end a line.
+/// Appends a text as a JSON string without a raw [hidden](is_hidden) character.
 pub(super) fn put_string(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
-    let mut rest = text.as_bytes();
-    while let Some(run) = rest.iter().position(|byte| SPECIAL[usize::from(*byte)]) {
-        let (plain, special) = rest.split_at(run);
-        out.extend_from_slice(plain);
-        let length = match special {
-            [0xc2, second @ 0x80..=0x9f, ..] => {
-                put_escape(out, (*second).into());
-                2
-            }
-            [0xe2, 0x80, third @ (0xa8 | 0xa9), ..] => {
-                put_escape(out, 0x2000 + u16::from(third & 0x3f));
-                3
-            }
-            [first, ..] => {
-                match first {
-                    b'"' => out.extend_from_slice(br#"\""#),
-                    b'\\' => out.extend_from_slice(br"\\"),
-                    b'\n' => out.extend_from_slice(br"\n"),
-                    b'\r' => out.extend_from_slice(br"\r"),
-                    b'\t' => out.extend_from_slice(br"\t"),
-                    0xc2 | 0xe2 => out.push(*first),
-                    control => put_escape(out, (*control).into()),
-                }
-                1
-            }
-            [] => 0,
-        };
-        rest = special.get(length..).unwrap_or_default();
+    let mut rest = text;
+    while let Some(run) = rest.bytes().position(|byte| SPECIAL[usize::from(byte)]) {
+        // A special byte is never inside of a character, so both parts are whole.
+        let Some((plain, special)) = rest.split_at_checked(run) else { break };
+        out.extend_from_slice(plain.as_bytes());
+        let Some(c) = special.chars().next() else { break };
+        match c {
+            '"' => out.extend_from_slice(br#"\""#),
+            '\\' => out.extend_from_slice(br"\\"),
+            '\n' => out.extend_from_slice(br"\n"),
+            '\r' => out.extend_from_slice(br"\r"),
+            '\t' => out.extend_from_slice(br"\t"),
+            hidden if is_hidden(hidden) => put_escape(out, hidden.into()),
+            shown => out.extend_from_slice(shown.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+        rest = special.get(c.len_utf8()..).unwrap_or_default();
     }
-    out.extend_from_slice(rest);
+    out.extend_from_slice(rest.as_bytes());
     out.push(b'"');
 }
 
-fn put_escape(out: &mut Vec<u8>, code: u16) {
+/// Appends a character below U+10000 as JSON's escape.
+fn put_escape(out: &mut Vec<u8>, code: u32) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.extend_from_slice(br"\u");
     for shift in [12, 8, 4, 0] {
-        out.push(DIGITS[usize::from((code >> shift) & 15)]);
+        out.push(DIGITS[(code >> shift) as usize & 15]);
     }
 }
 
@@ -183,6 +174,7 @@ impl<'de> Visitor<'de> for Bytes<'_, '_> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::super::is_printable_json;
     use super::*;
 
     fn string(text: &str) -> String {
@@ -195,8 +187,8 @@ mod tests {
     fn what_moves_a_cursor_is_escaped() {
         assert_eq!(string("a\"b\\c\n\r\t\u{8}\u{1b}\u{7f}"), r#""a\"b\\c\n\r\t\u0008\u001b\u007f""#);
         assert_eq!(
-            string("\u{80}\u{9f}\u{a0}\u{2028}\u{2029}\u{202a}é€😀"),
-            "\"\\u0080\\u009f\u{a0}\\u2028\\u2029\u{202a}é€😀\""
+            string("\u{80}\u{9f}\u{a0}\u{2028}\u{202a}\u{61c}\u{feff}é€😀"),
+            "\"\\u0080\\u009f\u{a0}\\u2028\\u202a\\u061c\\ufeffé€😀\""
         );
     }
 
@@ -204,7 +196,13 @@ mod tests {
     fn every_character_reads_back() {
         for c in (0..=0x10_ffff).filter_map(char::from_u32) {
             let text = c.to_string();
-            assert_eq!(string_from_json(string(&text).as_bytes()).unwrap(), text);
+            let json = string(&text);
+            assert_eq!(string_from_json(json.as_bytes()).unwrap(), text);
+            assert!(!json.chars().any(is_hidden), "{json:?}");
+            assert!(
+                is_printable_json(json.as_bytes()) && is_hidden(c) != is_printable_json(format!("\"{c}\"").as_bytes())
+                    || "\"\\".contains(c)
+            );
         }
     }
 

@@ -6,9 +6,9 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use taskcell_wire::is_hidden;
 
-/// Whether the bytes are one JSON value in UTF-8 without raw control characters (C0, DEL, C1) and line separators (U+2028,
-/// U+2029).
+/// Whether the bytes are one JSON value in UTF-8 without a raw [hidden](is_hidden) character.
 ///
 /// Every reader of JSON should take what this lets through, so texts are decoded (half a surrogate pair is refused), and so is
 /// nesting over 127 levels, which is also as deep as values go.
@@ -95,9 +95,7 @@ fn plain_integer(bytes: &[u8]) -> bool {
 }
 
 fn is_printable_utf8(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_ok()
-        && bytes.windows(2).all(|pair| !matches!(pair, [0xc2, 0x80..=0x9f]))
-        && bytes.windows(3).all(|three| !matches!(three, [0xe2, 0x80, 0xa8 | 0xa9]))
+    std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(is_hidden))
 }
 
 #[cfg(test)]
@@ -124,6 +122,9 @@ mod tests {
             "\"\u{85}\"",
             "\"\u{9b}31m\"",
             "\"\u{2028}\"",
+            "\"\u{202e}\"",
+            "\"\u{61c}\"",
+            "\"\u{feff}\"",
             "{",
             "nan",
             "[1,]",

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use taskcell_wire::{TypeDef, TypeId, TypeTable};
+use taskcell_wire::{TypeDef, TypeId, TypeTable, visible};
 use wasm_wave::ast::{Node, NodeType};
 use wasm_wave::parser::{ParserError, ParserErrorKind};
 
@@ -31,7 +31,9 @@ pub fn json_to_wave(types: &TypeTable, ty: TypeId, json: &[u8]) -> Result<String
         kind: ValueErrorKind::Type,
     })?;
     // Names are written as they are; well-formed ones need no escapes, but the table may come from a hijacked process.
-    Ok(if text.chars().any(char::is_control) { text.replace(char::is_control, "?") } else { text })
+    let text = if text.chars().any(char::is_control) { text.replace(char::is_control, "?") } else { text };
+    // In strings, where all others are, WAVE has the same escapes.
+    Ok(visible(&text).into_owned())
 }
 
 /// A part of a call that doesn't fit its type.

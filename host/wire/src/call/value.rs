@@ -93,6 +93,9 @@ pub enum TaskState {
 }
 
 impl TaskState {
+    /// What [`name`](Self::name) can give.
+    pub const NAMES: [&'static str; 4] = ["ready", "running", "waiting", "ended"];
+
     /// One word for records and messages.
     #[must_use]
     pub fn name(&self) -> &'static str {
