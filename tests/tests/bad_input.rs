@@ -341,3 +341,18 @@ fn no_stdin_is_no_input() {
     let ended = taskcell!().map(wat("numbers"), "echo").stdin("\n").run();
     assert!(ended.one_error(2).starts_with("line 1: "), "{ended:#?}");
 }
+
+#[test]
+fn a_component_with_async_functions_is_refused_unless_the_operator_accepts_it() {
+    let commands: [&[&str]; 4] = [&["map"], &["call"], &["inspect"], &["compile"]];
+    for (words, call) in commands.into_iter().zip([&["next", "7"][..], &["next(7)"], &[], &[]]) {
+        // Twice: what one compile accepted is not found in the cache by the next.
+        for _ in 0..2 {
+            let run = |options: &[&str]| taskcell!().args(words).args(options).arg(wat("async")).args(call).run();
+            let error = run(&[]).one_error(3);
+            assert!(error.contains("--async"), "{words:?}: {error}");
+            assert!(!run(&["--async"]).well().stdout.is_empty(), "{words:?}");
+        }
+    }
+    assert_eq!(taskcell!().args(["map", "--async"]).arg(wat("async")).args(["next", "7"]).run().well().stdout, "8\n");
+}

@@ -215,6 +215,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value_t = IsolationArg::Fresh)]
     pub(crate) isolation: IsolationArg,
 
+    /// Accept components with `async func`; the engine's support for them is young and has had faults of memory
+    #[arg(long = "async")]
+    pub(crate) concurrency: bool,
+
     /// Compile anew and keep nothing
     #[arg(long, help_heading = None::<&str>)]
     pub(crate) no_cache: bool,

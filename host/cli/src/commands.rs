@@ -12,25 +12,31 @@ pub(crate) mod run;
 use std::path::Path;
 use std::time::Duration;
 
-use taskcell::{Component, ComponentOptions, Limits, Strictness};
+use taskcell::{Component, ComponentOptions};
 
 use crate::args::RunArgs;
 use crate::error::CliError;
 use crate::progress::Progress;
 
 /// Reads and compiles a component, with progress.
-fn open(path: &Path, limits: Limits, strictness: Strictness, cache: bool, progress: &Progress) -> Result<Component, CliError> {
+fn open(path: &Path, options: ComponentOptions<'_>, progress: &Progress) -> Result<Component, CliError> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let mut told = |passed: Duration| progress.compiling(&name, passed);
-    let options = ComponentOptions { limits, strictness, cache, progress: Some(&mut told) };
-    let component = Component::open_with(path, options);
+    let component = Component::open_with(path, ComponentOptions { progress: Some(&mut told), ..options });
     progress.clear();
     Ok(component?)
 }
 
 /// The same, with the options of a command that runs tasks.
 fn open_to_run(path: &Path, run: &RunArgs, progress: &Progress) -> Result<Component, CliError> {
-    open(path, run.limits.limits(), run.sandbox.into(), !run.no_cache, progress)
+    let options = ComponentOptions {
+        limits: run.limits.limits(),
+        strictness: run.sandbox.into(),
+        cache: !run.no_cache,
+        concurrency: run.concurrency,
+        progress: None,
+    };
+    open(path, options, progress)
 }
 
 /// The components of `--module`, by name.

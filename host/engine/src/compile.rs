@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use taskcell_sandbox::Confined;
 use taskcell_wire::{Interface, Limits, RefusalKind};
+use wasmparser::{Validator, WasmFeatures};
 use wasmtime::component::Component;
 
 use crate::error::{EngineError, one_line};
@@ -23,9 +24,12 @@ pub struct Code {
 
 /// Compiles what a user named: a component or a core module that can become one, binary or text. Makes nothing executable.
 ///
+/// `concurrency`: whether components with `async func` are accepted. The engine's support for them is young and has had faults
+/// of memory, so the author of a component can't switch it on.
+///
 /// # Errors
 /// [`EngineError::Refused`] with the reason; [`EngineError::Configure`] if there is no engine on this machine.
-pub fn compile(bytes: &[u8], limits: &Limits) -> Result<Code, EngineError> {
+pub fn compile(bytes: &[u8], limits: &Limits, concurrency: bool) -> Result<Code, EngineError> {
     let binary = accept::accept(bytes)?;
     let has_start = accept::has_start(&binary);
     // Without support for `async func` if the component does without, since that support makes every call dearer.
@@ -34,10 +38,24 @@ pub fn compile(bytes: &[u8], limits: &Limits) -> Result<Code, EngineError> {
         Ok(bytes) => return Ok(Code { bytes, is_concurrent: false, has_start }),
         Err(error) => error,
     };
-    match config::compiling(limits, true, threads())?.precompile_component(&binary) {
-        Ok(bytes) => Ok(Code { bytes, is_concurrent: true, has_start }),
-        Err(_) => Err(EngineError::refuse(RefusalKind::Malformed, format!("broken or unsupported: {}", one_line(&first)))),
+    if !concurrency && needs_concurrency(&binary) {
+        return Err(EngineError::refuse(RefusalKind::Unsupported, NEEDS_ASYNC));
     }
+    if concurrency && let Ok(bytes) = config::compiling(limits, true, threads())?.precompile_component(&binary) {
+        return Ok(Code { bytes, is_concurrent: true, has_start });
+    }
+    Err(EngineError::refuse(RefusalKind::Malformed, format!("broken or unsupported: {}", one_line(&first))))
+}
+
+const NEEDS_ASYNC: &str = "it has `async func` of the component model, which the engine supports only since recently; \
+                           --async (ComponentOptions::concurrency) accepts it";
+
+/// Whether a component is sound with async features of the component model and broken without.
+fn needs_concurrency(binary: &[u8]) -> bool {
+    let with = WasmFeatures::default() | WasmFeatures::CM_ASYNC;
+    let without = WasmFeatures::default() - WasmFeatures::CM_ASYNC;
+    let is_sound = |features| Validator::new_with_features(features).validate_all(binary).is_ok();
+    is_sound(with) && !is_sound(without)
 }
 
 /// Whether this process has threads to compile with; starts them at the first call. Without them it compiles alone: the compiler's own
@@ -59,7 +77,7 @@ fn threads() -> bool {
 /// # Errors
 /// [`EngineError::Configure`] if there is no engine on this machine.
 pub fn warm_up(limits: &Limits) -> Result<(), EngineError> {
-    compile(b"(component (core module (func)))", limits).map(drop)
+    compile(b"(component (core module (func)))", limits, false).map(drop)
 }
 
 /// Code that was loaded, to be described.

@@ -38,7 +38,7 @@ fn file(bytes: &[u8]) -> File {
 }
 
 fn guest_within(wat: &str, isolation: Isolation, limits: Limits) -> Guest {
-    let code = compile(wat.as_bytes(), &limits).unwrap_or_else(|error| panic!("{error}\n{wat}"));
+    let code = compile(wat.as_bytes(), &limits, true).unwrap_or_else(|error| panic!("{error}\n{wat}"));
     let file = file(&code.bytes);
     let path = std::path::PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let (confined, file) = (Confined::pretended(), CodeFile { path: &path, bytes: &code.bytes });
@@ -257,7 +257,12 @@ fn an_async_function_may_give_nothing() {
         assert_eq!(json(&mut guest, 0, "8"), same("null"));
     }
     // Only such a function may return in that way: the number of slots depends on it.
-    assert!(compile(wat.replace(r#""go") async"#, r#""go")"#).as_bytes(), &Limits::default()).is_err());
+    assert!(compile(wat.replace(r#""go") async"#, r#""go")"#).as_bytes(), &Limits::default(), true).is_err());
+    // Nobody but the operator switches that part of the engine on.
+    let refused = compile(wat.as_bytes(), &Limits::default(), false).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("--async"), "{refused}");
+    let broken = compile(b"(component (import \"x\" (func async (type 7))))", &Limits::default(), false).map(drop);
+    assert!(!broken.unwrap_err().to_string().contains("--async"), "it is broken in any case");
 }
 
 #[test]

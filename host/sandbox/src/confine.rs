@@ -109,7 +109,7 @@ impl Unconfined {
         credentials::leave_root(root, policy.uid, &mut layers);
         credentials::drop_capabilities().map_err(|errno| ConfineError::Capabilities(errno.into()))?;
         // A zygote binds its processes to a number, where that counts its own and not all of a user's.
-        if policy.role == Role::Zygote && layers.iter().any(|applied| is_own_count(applied)) {
+        if policy.role == Role::Zygote && layers.iter().any(is_own_count) {
             let _ = limits::lower(Resource::Nproc, limits::ZYGOTE_PROCESSES);
         }
 

@@ -57,11 +57,15 @@ pub(crate) fn restrict(directories: &[Directory]) -> Result<Result<String, Strin
 
 /// What an older kernel's Landlock leaves to the other walls.
 fn gaps(abi: ABI) -> &'static str {
-    match abi {
-        ABI::V1 | ABI::V2 => "not truncating, TCP, device commands, abstract sockets, signals",
-        ABI::V3 => "not TCP, device commands, abstract sockets, signals",
-        ABI::V4 => "not device commands, abstract sockets, signals",
-        ABI::V5 => "not abstract sockets, signals",
-        _ => "newer rights are not in this kernel",
+    if abi < ABI::V3 {
+        "not truncating, TCP, device commands, abstract sockets, signals"
+    } else if abi < ABI::V4 {
+        "not TCP, device commands, abstract sockets, signals"
+    } else if abi < ABI::V5 {
+        "not device commands, abstract sockets, signals"
+    } else if abi < ABI::V6 {
+        "not abstract sockets, signals"
+    } else {
+        "newer rights are not in this kernel"
     }
 }

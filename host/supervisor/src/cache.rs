@@ -18,14 +18,24 @@ const MOST_BYTES: u64 = 2 << 30;
 /// One entry, in bytes: machine code is about twice as long as the component.
 const ENTRY_BYTES: u64 = 8 * limits::COMPONENT_BYTES;
 
+/// What changes the code of a component.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    /// The stack and fuel are in the code.
+    pub(crate) limits: Limits,
+    /// Whether components with `async func` are accepted.
+    pub(crate) concurrency: bool,
+}
+
 /// What identifies compiled code: the component, the engine, the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key(String);
 
 impl Key {
-    pub(crate) fn new(component: &[u8], settings: &Limits) -> Self {
+    pub(crate) fn new(component: &[u8], settings: &Settings) -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(taskcell_engine::fingerprint(settings).as_bytes());
+        hasher.update(taskcell_engine::fingerprint(&settings.limits).as_bytes());
+        hasher.update(&[u8::from(settings.concurrency)]);
         hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
         hasher.update(&PROTOCOL_VERSION.to_le_bytes());
         hasher.update(component);
@@ -158,18 +168,19 @@ mod tests {
     #[test]
     fn an_entry_comes_back_and_other_keys_do_not() {
         let (_folder, cache) = cache();
-        let key = Key::new(b"a", &Limits::default());
+        let key = Key::new(b"a", &Settings::default());
         cache.put(&key, &entry(100));
         assert_eq!(cache.get(&key), Some(entry(100)));
-        assert_eq!(cache.get(&Key::new(b"b", &Limits::default())), None);
+        assert_eq!(cache.get(&Key::new(b"b", &Settings::default())), None);
         let fuel = Limits { fuel: Some(1), ..Limits::default() };
-        assert_ne!(Key::new(b"a", &fuel), key);
+        assert_ne!(Key::new(b"a", &Settings { limits: fuel, concurrency: false }), key);
+        assert_ne!(Key::new(b"a", &Settings { concurrency: true, ..Settings::default() }), key);
     }
 
     #[test]
     fn a_damaged_entry_is_no_entry_and_is_removed() {
         let (_folder, cache) = cache();
-        let key = Key::new(b"a", &Limits::default());
+        let key = Key::new(b"a", &Settings::default());
         for at in [0, 40, 60] {
             cache.put(&key, &entry(100));
             let path = cache.folder.join(&key.0);
@@ -192,13 +203,13 @@ mod tests {
     fn the_least_recently_used_go_first() {
         let (_folder, cache) = cache();
         for n in 0..4u8 {
-            let key = Key::new(&[n], &Limits::default());
+            let key = Key::new(&[n], &Settings::default());
             cache.put(&key, &entry(1000));
             let file = File::options().append(true).open(cache.folder.join(&key.0)).unwrap();
             file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(u64::from(n))).unwrap();
         }
         cache.shrink(2500);
-        let kept: Vec<bool> = (0..4u8).map(|n| cache.get(&Key::new(&[n], &Limits::default())).is_some()).collect();
+        let kept: Vec<bool> = (0..4u8).map(|n| cache.get(&Key::new(&[n], &Settings::default())).is_some()).collect();
         assert_eq!(kept, [false, false, true, true]);
     }
 

@@ -7,9 +7,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use taskcell_sandbox::{Child, MappedBytes, Role, SpawnOptions, Stderr, Strictness, Termination};
 use taskcell_wire::limits::{INTERFACE_FRAME, MIB};
-use taskcell_wire::{FrameBuffer, FromCompiler, Limits, PROTOCOL_VERSION, ToCompiler, codec, encode};
+use taskcell_wire::{FrameBuffer, FromCompiler, PROTOCOL_VERSION, ToCompiler, codec, encode};
 
-use crate::cache::Entry;
+use crate::cache::{Entry, Settings};
 use crate::error::Error;
 
 /// Processor time of one compile, in seconds. The largest component seen, a Python interpreter of 18 MB, takes 30.
@@ -28,10 +28,11 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) fn compile(
     name: &str,
     component: &[u8],
-    limits: &Limits,
+    settings: &Settings,
     strictness: Strictness,
     progress: &mut dyn FnMut(),
 ) -> Result<Entry, Error> {
+    let Settings { limits, concurrency } = settings;
     let memory = |error: taskcell_sandbox::MemfdError| Error::System(std::io::Error::other(error));
     let input = taskcell_sandbox::sealed_memfd("taskcell-component", component).map_err(memory)?;
     let code = taskcell_sandbox::writable_memfd("taskcell-code").map_err(memory)?;
@@ -39,7 +40,7 @@ pub(crate) fn compile(
     let version = PROTOCOL_VERSION;
     let mut ask = |question: &ToCompiler, code: OwnedFd| ask(name, question, &input, code, strictness, progress);
 
-    let question = ToCompiler::Compile { version, limits: limits.clone(), strict };
+    let question = ToCompiler::Compile { version, limits: limits.clone(), strict, concurrency: *concurrency };
     let (is_concurrent, has_start) = match ask(&question, code.try_clone().map_err(Error::System)?)? {
         FromCompiler::Compiled { is_concurrent, has_start } => (is_concurrent, has_start),
         FromCompiler::Refused(refusal) => return Err(Error::Refused { name: name.to_owned(), refusal }),

@@ -9,7 +9,7 @@ use taskcell_engine::values;
 use taskcell_sandbox::Strictness;
 use taskcell_wire::{Interface, Limits, Signature, TaskIndex};
 
-use crate::cache::{Cache, Key};
+use crate::cache::{Cache, Key, Settings};
 use crate::error::Error;
 use crate::{compile, source};
 
@@ -50,19 +50,26 @@ pub struct ComponentOptions<'a> {
     pub strictness: Strictness,
     /// Whether to look into the cache and keep the code there.
     pub cache: bool,
+    /// Whether components with `async func` (component-model-async) are accepted. Off by default: the engine's support for them is
+    /// young, and has had faults of memory.
+    pub concurrency: bool,
     /// Called about ten times a second while compiling, with the time that passed.
     pub progress: Option<&'a mut dyn FnMut(Duration)>,
 }
 
 impl std::fmt::Debug for ComponentOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ComponentOptions").field("limits", &self.limits).field("cache", &self.cache).finish_non_exhaustive()
+        f.debug_struct("ComponentOptions")
+            .field("limits", &self.limits)
+            .field("cache", &self.cache)
+            .field("concurrency", &self.concurrency)
+            .finish_non_exhaustive()
     }
 }
 
 impl Default for ComponentOptions<'_> {
     fn default() -> Self {
-        Self { limits: Limits::default(), strictness: Strictness::Required, cache: true, progress: None }
+        Self { limits: Limits::default(), strictness: Strictness::Required, cache: true, concurrency: false, progress: None }
     }
 }
 
@@ -90,9 +97,10 @@ impl Component {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn from_bytes(name: &str, bytes: &[u8], options: ComponentOptions<'_>) -> Result<Self, Error> {
-        let ComponentOptions { limits, strictness, cache, mut progress } = options;
+        let ComponentOptions { limits, strictness, cache, concurrency, mut progress } = options;
+        let settings = Settings { limits, concurrency };
         let cache = if cache { Cache::of_user() } else { None };
-        let key = Key::new(bytes, &limits);
+        let key = Key::new(bytes, &settings);
         let cached = cache.as_ref().and_then(|cache| cache.get(&key));
         let (entry, origin) = match cached {
             Some(entry) => (entry, Origin::Cached),
@@ -103,7 +111,7 @@ impl Component {
                         progress(began.elapsed());
                     }
                 };
-                let entry = compile::compile(name, bytes, &limits, strictness, &mut told)?;
+                let entry = compile::compile(name, bytes, &settings, strictness, &mut told)?;
                 if let Some(cache) = &cache {
                     cache.put(&key, &entry);
                 }
@@ -112,7 +120,8 @@ impl Component {
         };
         let code = taskcell_sandbox::sealed_memfd("taskcell-code", &entry.code)
             .map_err(|error| Error::System(std::io::Error::other(error)))?;
-        Ok(Self { inner: Arc::new(Inner { name: name.to_owned(), interface: entry.interface, code, limits, origin }) })
+        let (name, limits) = (name.to_owned(), settings.limits);
+        Ok(Self { inner: Arc::new(Inner { name, interface: entry.interface, code, limits, origin }) })
     }
 
     /// What it is called in messages.

@@ -20,6 +20,8 @@ pub enum ToCompiler {
         limits: Limits,
         /// Whether to refuse to run when a required layer of the sandbox is missing.
         strict: bool,
+        /// Whether components with `async func` are accepted.
+        concurrency: bool,
     },
     /// Describe the code in the inherited memory file.
     Describe {

@@ -25,9 +25,9 @@ pub fn compiler() -> Result<(), WorkerError> {
         return Err(WorkerError::OutOfTurn);
     };
     let answer = match read_question(&socket)? {
-        ToCompiler::Compile { version, limits, strict } => {
+        ToCompiler::Compile { version, limits, strict, concurrency } => {
             check_version(version)?;
-            compile_confined(&component, code, &limits, strict)
+            compile_confined(&component, code, &limits, strict, concurrency)
         }
         ToCompiler::Describe { version, limits, strict, is_concurrent, has_start } => {
             check_version(version)?;
@@ -43,14 +43,20 @@ fn policy(strict: bool) -> Policy {
     Policy::new(Role::Compiler, if strict { Strictness::Required } else { Strictness::BestEffort })
 }
 
-fn compile_confined(component: &OwnedFd, code: OwnedFd, limits: &Limits, strict: bool) -> Result<FromCompiler, WorkerError> {
+fn compile_confined(
+    component: &OwnedFd,
+    code: OwnedFd,
+    limits: &Limits,
+    strict: bool,
+    concurrency: bool,
+) -> Result<FromCompiler, WorkerError> {
     let policy = policy(strict);
     let confined = Unconfined.confine(&policy)?;
     compile::warm_up(limits)?;
     // Mapped before, read after: to look at its seals takes a call that goes.
     let bytes = MappedBytes::map(component)?;
     confined.seal(&policy)?;
-    let compiled = compile(&bytes, limits)?;
+    let compiled = compile(&bytes, limits, concurrency)?;
     File::from(code).write_all(&compiled.bytes).map_err(WorkerError::Code)?;
     Ok(FromCompiler::Compiled { is_concurrent: compiled.is_concurrent, has_start: compiled.has_start })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use taskcell::{Component, Limits, Strictness, TaskIndex};
+use taskcell::{Component, ComponentOptions, TaskIndex};
 use taskcell_engine::values;
 
 use crate::commands::open;
@@ -24,6 +24,10 @@ pub(crate) struct Inspect {
     #[arg(long)]
     json: bool,
 
+    /// Accept components with `async func`; the engine's support for them is young and has had faults of memory
+    #[arg(long = "async")]
+    concurrency: bool,
+
     /// No progress on the terminal
     #[arg(long, short)]
     quiet: bool,
@@ -32,7 +36,8 @@ pub(crate) struct Inspect {
 impl Inspect {
     pub(crate) fn execute(self) -> Result<Exit, CliError> {
         let progress = Progress::new(self.quiet);
-        let component = open(&self.component, Limits::default(), Strictness::Required, true, &progress)?;
+        let component =
+            open(&self.component, ComponentOptions { concurrency: self.concurrency, ..ComponentOptions::default() }, &progress)?;
         let printed = if self.json { output::print_json(&json_text(&component)) } else { output::print(&text(&component)) };
         printed.map_err(CliError::Output)?;
         Ok(Exit::Ok)

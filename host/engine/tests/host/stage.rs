@@ -120,7 +120,7 @@ pub(crate) struct Compiled {
 
 impl Compiled {
     pub(crate) fn new(component: &[u8], limits: Limits) -> Self {
-        let code = compile(component, &limits).unwrap_or_else(|error| panic!("{error}"));
+        let code = compile(component, &limits, true).unwrap_or_else(|error| panic!("{error}"));
         let file = file(&code.bytes);
         let interface = with_code(&file, |confined, file| open(confined, file, &limits, code.is_concurrent, code.has_start))
             .unwrap()

@@ -196,7 +196,7 @@ pub(crate) fn from_worker(outcomes: &OutcomeWriter) -> Vec<(&'static str, FromWo
 
 pub(crate) fn to_compiler() -> Vec<(&'static str, ToCompiler)> {
     vec![
-        ("ToCompiler::Compile", ToCompiler::Compile { version: 0x0102, limits: limits(), strict: true }),
+        ("ToCompiler::Compile", ToCompiler::Compile { version: 0x0102, limits: limits(), strict: true, concurrency: false }),
         (
             "ToCompiler::Describe",
             ToCompiler::Describe { version: 0x0102, limits: limits(), strict: false, is_concurrent: true, has_start: false },

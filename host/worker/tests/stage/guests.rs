@@ -79,7 +79,7 @@ pub(crate) fn compiled(which: usize) -> &'static Compiled {
     static ALL: [OnceLock<Compiled>; 3] = [const { OnceLock::new() }; 3];
     ALL[which].get_or_init(|| {
         let limits = super::limits();
-        let code = compile(TEXTS[which].as_bytes(), &limits).unwrap();
+        let code = compile(TEXTS[which].as_bytes(), &limits, true).unwrap();
         let file = File::from(sealed_memfd("code", &code.bytes).unwrap());
         let open =
             |confined: &Confined, file: &CodeFile<'_>| compile::open(confined, file, &limits, code.is_concurrent, code.has_start);

@@ -63,7 +63,7 @@ struct Compiled {
 impl Compiled {
     fn compile(setup: &Setup, name: &str) -> Fallible<Self> {
         let limits = Limits::default();
-        let code = compile(&std::fs::read(setup.file(name))?, &limits)?;
+        let code = compile(&std::fs::read(setup.file(name))?, &limits, false)?;
         let mut file = File::from(rustix::fs::memfd_create("code", rustix::fs::MemfdFlags::CLOEXEC)?);
         file.write_all(&code.bytes)?;
         let interface =

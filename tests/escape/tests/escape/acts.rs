@@ -14,8 +14,6 @@ pub(crate) enum End {
     Refused(&'static [i32]),
     /// It gives this.
     Gives(u64),
-    /// The worker stops, and is killed when its task is over its time.
-    Stops,
 }
 
 type Act = (&'static str, End, fn(&Double) -> u64);

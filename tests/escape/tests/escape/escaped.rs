@@ -1,11 +1,10 @@
 //! A confined double does what is forbidden: nothing comes of it but its own death, and the pool goes on.
 
-use taskcell::TaskError;
 use taskcell_sandbox::{Answer, Role, policy_table};
 
 use crate::acts::{ACTS, End};
 use crate::double::{ACT, CALL};
-use crate::stage::{assert_lost, honest, impatient, order, probe};
+use crate::stage::{assert_lost, honest, order, probe};
 use crate::{Case, calls};
 
 /// What the supervisor says of a worker that was killed for a system call.
@@ -45,12 +44,11 @@ fn no_forbidden_call_is_carried_out() {
 }
 
 fn ends(end: End, number: u32) {
-    let pool = if matches!(end, End::Stops) { impatient() } else { honest() };
+    let pool = honest();
     let outcome = order(&pool, number);
     match end {
         End::Killed => assert_lost(&outcome, VIOLATION),
         End::Gives(value) => assert_eq!(outcome, Ok(value)),
-        End::Stops => assert_eq!(outcome, Err(TaskError::TimedOut)),
         End::Refused(errors) => {
             let expected = |found: &u64| errors.iter().any(|error| u64::try_from(*error) == Ok(*found));
             assert!(outcome.as_ref().is_ok_and(expected), "expected an error of {errors:?}: {outcome:?}");
