@@ -69,9 +69,9 @@ fn is_foreign(name: &OsString) -> bool {
     name.to_str().is_some_and(|name| name.starts_with("psm_") || name.starts_with("sem."))
 }
 
-/// Workers, compile children and forkers whose supervisor is gone. Those that have ended are reaped and do not count.
+/// Workers, compile children and zygotes whose supervisor is gone. Those that have ended are reaped and do not count.
 fn orphans() -> Vec<Process> {
-    let confined = children(getpid().as_raw_nonzero().get()).into_iter().filter(|child| child.is_confined() || child.is_forker());
+    let confined = children(getpid().as_raw_nonzero().get()).into_iter().filter(|child| child.is_confined() || child.is_zygote());
     confined.filter(|orphan| orphan.state != 'Z' || !reap(orphan.pid)).collect()
 }
 

@@ -44,8 +44,8 @@ impl Process {
 
     /// Whether it was started to fork workers.
     #[must_use]
-    pub fn is_forker(&self) -> bool {
-        self.goes_by("taskcell-forker")
+    pub fn is_zygote(&self) -> bool {
+        self.goes_by("taskcell-zygote")
     }
 
     fn goes_by(&self, wanted: &str) -> bool {

@@ -78,8 +78,8 @@ impl Running {
 
     /// Those that fork its workers.
     #[must_use]
-    pub fn forkers(&self) -> Vec<Process> {
-        children(self.pid()).into_iter().filter(|child| child.state != 'Z' && child.is_forker()).collect()
+    pub fn zygotes(&self) -> Vec<Process> {
+        children(self.pid()).into_iter().filter(|child| child.state != 'Z' && child.is_zygote()).collect()
     }
 
     /// Workers that have used so much processor time, in hundredths of a second, that they must be at a long task.

@@ -30,7 +30,7 @@ struct Storm<'a> {
     /// Whether results are read slowly.
     slow: bool,
     /// Whether those that fork workers are killed too.
-    forkers: bool,
+    zygotes: bool,
 }
 
 /// Reads all lines. A slow reader leaves the pipe full most of the time, and still takes a few hundred thousand lines a minute.
@@ -48,7 +48,7 @@ fn read(output: impl BufRead, slow: bool) -> Vec<String> {
 impl Storm<'_> {
     /// Maps over many inputs while `strike` does something to a worker. Gives how often it struck, and how long it took.
     fn rage(&self, mut strike: impl FnMut(i32, &mut Dice)) -> (u64, Duration) {
-        let Self { name, rate, options, slow, forkers: _ } = *self;
+        let Self { name, rate, options, slow, zygotes: _ } = *self;
         let seed = number("CHAOS_SEED", 7);
         let tasks = number("CHAOS_TASKS", TASKS);
         println!("{name}: CHAOS_SEED={seed} CHAOS_TASKS={tasks}, {rate} a second");
@@ -107,8 +107,8 @@ impl Storm<'_> {
                 strikes += 1;
             }
             // What makes workers is a process like they are.
-            if self.forkers && dice.roll(4) == 0 {
-                running.forkers().iter().for_each(|forker| send(forker.pid, Signal::KILL));
+            if self.zygotes && dice.roll(4) == 0 {
+                running.zygotes().iter().for_each(|zygote| send(zygote.pid, Signal::KILL));
             }
         }
         strikes
@@ -117,9 +117,9 @@ impl Storm<'_> {
 
 #[test]
 fn killed_workers_cost_no_answer() {
-    let (_, quiet) = Storm { name: "calm", rate: 0, options: &[], slow: false, forkers: false }.rage(|_, _| ());
+    let (_, quiet) = Storm { name: "calm", rate: 0, options: &[], slow: false, zygotes: false }.rage(|_, _| ());
     for rate in [20, 50, 200] {
-        let storm = Storm { name: "kills", rate, options: &[], slow: false, forkers: rate == 50 };
+        let storm = Storm { name: "kills", rate, options: &[], slow: false, zygotes: rate == 50 };
         let (strikes, took) = storm.rage(|pid, _| send(pid, Signal::KILL));
         assert!(strikes > 0, "the storm at {rate} a second hit nobody; raise CHAOS_TASKS");
         println!("{rate} kills a second take {:.1} times the quiet time", took.as_secs_f64() / quiet.as_secs_f64());
@@ -128,7 +128,7 @@ fn killed_workers_cost_no_answer() {
 
 #[test]
 fn killed_workers_cost_no_answer_to_a_slow_reader() {
-    let storm = Storm { name: "kills and a slow reader", rate: 50, options: &[], slow: true, forkers: false };
+    let storm = Storm { name: "kills and a slow reader", rate: 50, options: &[], slow: true, zygotes: false };
     let (strikes, _) = storm.rage(|pid, _| send(pid, Signal::KILL));
     assert!(strikes > 0, "the storm hit nobody; raise CHAOS_TASKS");
 }
@@ -137,7 +137,7 @@ fn killed_workers_cost_no_answer_to_a_slow_reader() {
 fn stopped_workers_cost_no_answer() {
     let mut stopped = Vec::new();
     let storm =
-        Storm { name: "stops", rate: 20, options: &["--timeout", "300ms", "--grace", "100ms"], slow: false, forkers: false };
+        Storm { name: "stops", rate: 20, options: &["--timeout", "300ms", "--grace", "100ms"], slow: false, zygotes: false };
     let (strikes, _) = storm.rage(|pid, dice| {
         // Some go on again; those that do not are killed for their time.
         send(pid, Signal::STOP);
