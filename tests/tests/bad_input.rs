@@ -349,8 +349,8 @@ fn a_component_with_async_functions_is_refused_unless_the_operator_accepts_it() 
         // Twice: what one compile accepted is not found in the cache by the next.
         for _ in 0..2 {
             let run = |options: &[&str]| taskcell!().args(words).args(options).arg(wat("async")).args(call).run();
-            let ended = run(&[]);
-            let error = ended.one_error(3);
+            let refused = run(&[]);
+            let error = refused.one_error(3);
             assert!(error.contains("--async"), "{words:?}: {error}");
             assert!(!run(&["--async"]).well().stdout.is_empty(), "{words:?}");
         }
