@@ -16,7 +16,6 @@ const KEEP_WITH_SCAN: usize = 16 << 20;
 /// The same where it can't, and everything kept is zeroed every time: a small task's stack and heap.
 const KEEP_BLIND: usize = 64 << 10;
 
-#[allow(unsafe_code)]
 fn code_settings(limits: &Limits, concurrent: bool) -> Config {
     let mut config = Config::new();
     config
@@ -30,19 +29,6 @@ fn code_settings(limits: &Limits, concurrent: bool) -> Config {
         .native_unwind_info(false)
         .generate_address_map(false)
         .cranelift_opt_level(OptLevel::Speed);
-    match std::env::var("TUNE").unwrap_or_default().as_str() {
-        "epoch" => { config.epoch_interruption(true); }
-        "fuel" => { config.consume_fuel(true); }
-        "inline" => { config.compiler_inlining(wasmtime::Inlining::Yes); }
-        "size" => { config.cranelift_opt_level(OptLevel::SpeedAndSize); }
-        "none" => { config.cranelift_opt_level(OptLevel::None); }
-        "bounds" => { config.memory_reservation(limits.memory_bytes).memory_guard_size(0); }
-        "nosignals" => { config.signals_based_traps(false); }
-        "nosimd" => { config.wasm_simd(false); }
-        "align" => { unsafe { config.cranelift_flag_set("log2_min_function_alignment", "6"); } }
-        "nospectre" => { unsafe { config.cranelift_flag_set("enable_heap_access_spectre_mitigation", "false"); config.cranelift_flag_set("enable_table_access_spectre_mitigation", "false"); } }
-        _ => {}
-    }
     if concurrent {
         // An async call runs on a stack of its own, which must hold the guest's and leave room for the host's functions.
         let host = 1 << 20;

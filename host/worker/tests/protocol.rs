@@ -233,6 +233,7 @@ fn garbage_ends_it_with_an_error() {
         grants: Grants::default(),
         isolation: Isolation::Fresh,
         strict: true,
+        restrict_speculation: false,
         send_printed: true,
         cpus: 2,
     };
