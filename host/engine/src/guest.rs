@@ -382,12 +382,6 @@ impl Loaded {
             None => Ok(UpdateDeadline::Continue(1)),
         });
         store.set_epoch_deadline(1);
-        if std::env::var("TUNE").as_deref() == Ok("epoch") {
-            store.set_epoch_deadline(1 << 40);
-        }
-        if std::env::var("TUNE").as_deref() == Ok("fuel") {
-            let _ = store.set_fuel(u64::MAX);
-        }
         let instance = if self.options.interface.is_concurrent {
             block_on(self.pre.instantiate_async(&mut store))
         } else {
