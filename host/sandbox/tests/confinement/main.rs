@@ -6,6 +6,7 @@
 
 #![expect(unsafe_code, reason = "makes forbidden system calls by number")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test: it stops at the first surprise and prints")]
+#![allow(clippy::exit, reason = "children of the test end there")]
 
 mod acts;
 mod cases;
