@@ -55,7 +55,7 @@ fn text(calls: &[CallKind]) -> String {
 pub(crate) fn importing(calls: &[CallKind]) -> Pool {
     let options = ComponentOptions { cache: false, ..ComponentOptions::default() };
     let component = Component::from_bytes("fib.wat", text(calls).as_bytes(), options).unwrap();
-    ready(Pool::builder(&component).workers(NonZeroU32::new(2).unwrap()))
+    ready(Pool::builder(&component).workers(NonZeroU32::new(2).unwrap()).worker_start(WorkerStart::Exec))
 }
 
 /// Two doubles.
