@@ -106,16 +106,34 @@ struct Worker {
     /// Its running task waits in a call.
     waits: bool,
     killed: Option<KillReason>,
+    /// Its connection ended; its process may live a moment longer.
+    is_ending: bool,
 }
 
 impl Worker {
     fn new(id: WorkerId) -> Self {
-        Self { id, flights: VecDeque::new(), tasks: 0, served: 0, next: Turn(0), asked: Turn(0), waits: false, killed: None }
+        Self {
+            id,
+            flights: VecDeque::new(),
+            tasks: 0,
+            served: 0,
+            next: Turn(0),
+            asked: Turn(0),
+            waits: false,
+            killed: None,
+            is_ending: false,
+        }
     }
 
     /// Whether it has nothing to do and may be given something.
     fn is_idle(&self) -> bool {
-        self.flights.is_empty() && self.killed.is_none()
+        self.flights.is_empty() && !self.is_dying()
+    }
+
+    /// Whether it is to be killed, or its connection ended: it runs nothing more, and nothing that
+    /// arrives from it counts.
+    fn is_dying(&self) -> bool {
+        self.killed.is_some() || self.is_ending
     }
 }
 
@@ -324,10 +342,10 @@ impl Pool {
         }
     }
 
-    /// The task that a worker runs, or is about to: the first that has not ended of what it has. `None` for one that is to be killed.
+    /// The task that a worker runs, or is about to: the first that has not ended of what it has. `None` for a dying worker.
     #[must_use]
     pub fn running(&self, id: WorkerId) -> Option<Place> {
-        let flight = self.worker(id).filter(|worker| worker.killed.is_none())?.flights.front()?;
+        let flight = self.worker(id).filter(|worker| !worker.is_dying())?.flights.front()?;
         let index = flight.chunk.first.saturating_add(u64::from(flight.done));
         Some(Place { chunk: flight.id, at: flight.done, job: flight.chunk.job, index, stopped: flight.stop_sent.is_some() })
     }

@@ -112,6 +112,29 @@ impl Broker {
         self.pool_state(worker).map_or(&[], |state| state.pool.history(worker, chunk))
     }
 
+    /// The worker's connection ended, and all that it sent and posted before was handled. Its process has ended or is killed in a
+    /// moment; [`worker_gone`](Self::worker_gone) follows when it was reaped.
+    ///
+    /// At once: it is given nothing more, its waiting call is withdrawn, its loans end, and the tasks that it has not begun
+    /// (`claimed` is the turn that it would have claimed next, in its own words) go to other workers. Only after its end: the
+    /// charge for the task that it ran, and what that task holds. A process that still lives may still write to the directories
+    /// that it was granted, so its locks must not pass on before.
+    pub fn worker_ending(&mut self, now: Now, worker: WorkerId, claimed: Turn) {
+        self.at(now);
+        let Some(state) = self.workers.get_mut(&worker) else { return };
+        state.killed = true;
+        let (pool, parked) = (state.pool, state.running.as_ref().and_then(|running| running.parked));
+        if let Some(state) = self.pools.get_mut(&pool) {
+            state.pool.worker_ending(self.now, worker, claimed);
+            self.dirty.insert(pool);
+        }
+        if let Some(call) = parked {
+            self.withdraw(call);
+        }
+        self.end_loans(worker, |_| true);
+        self.settle();
+    }
+
     /// The worker's process ended. `running` is what it said it was running, if it said so; `death` tells how it ended.
     pub fn worker_gone(&mut self, now: Now, worker: WorkerId, pid: u32, death: String, running: Option<(ChunkId, u32)>) {
         self.at(now);

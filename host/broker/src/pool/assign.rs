@@ -43,7 +43,7 @@ impl Pool {
             let most = self.options.max_tasks_per_worker;
             let free = self.slots.iter_mut().filter_map(|slot| match slot {
                 Slot::Ready(worker)
-                    if worker.killed.is_none()
+                    if !worker.is_dying()
                         && !worker.waits
                         && !worker.is_late(now)
                         && estimate.has_room(worker.flights.len(), worker.tasks)

@@ -63,7 +63,7 @@ impl Pool {
                 Slot::Starting { id, since } => return Some((since.plus(BOOT), *id, KillReason::NotReady)),
                 Slot::Empty { .. } | Slot::Leaving(_) | Slot::Closed(_) => return None,
             };
-            let flight = worker.flights.front().filter(|_| worker.killed.is_none())?;
+            let flight = worker.flights.front().filter(|_| !worker.is_dying())?;
             if let Some(stop) = flight.stop_sent {
                 return Some((stop.max(flight.since).plus(grace), worker.id, KillReason::Cancelled));
             }

@@ -87,7 +87,7 @@ impl Pool {
     pub(super) fn front(&self, id: WorkerId, chunk: ChunkId, from: u32, count: u32) -> Result<&Flight, Violation> {
         // What a worker says once it is to be killed comes too late: its running task is charged already, and a result that was
         // taken now would put the charge on the task behind.
-        let worker = self.worker(id).filter(|worker| worker.killed.is_none()).ok_or(Violation::OutOfTurn)?;
+        let worker = self.worker(id).filter(|worker| !worker.is_dying()).ok_or(Violation::OutOfTurn)?;
         let flight = worker.flights.front().filter(|flight| flight.id == chunk).ok_or(Violation::ForeignChunk)?;
         if from != flight.done || count == 0 || count > flight.chunk.count - flight.done {
             return Err(Violation::OutOfOrder);

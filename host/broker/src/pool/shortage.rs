@@ -19,7 +19,7 @@ impl Pool {
         }
         let here = |slot: &Slot| match slot {
             Slot::Starting { id: other, .. } => *other != id,
-            Slot::Ready(worker) => worker.killed.is_none(),
+            Slot::Ready(worker) => !worker.is_dying(),
             Slot::Empty { .. } | Slot::Leaving(_) | Slot::Closed(_) => false,
         };
         let alone = !self.slots.iter().any(here);

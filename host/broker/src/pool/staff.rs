@@ -121,7 +121,7 @@ impl Pool {
         for slot in &mut self.slots {
             match slot {
                 Slot::Empty { .. } => *slot = Slot::Closed(None),
-                Slot::Ready(worker) if worker.flights.is_empty() && worker.killed.is_none() => {
+                Slot::Ready(worker) if worker.is_idle() => {
                     let id = worker.id;
                     self.effects.push(PoolEffect::Retire(id));
                     *slot = Slot::Closed(Some(id));
@@ -146,7 +146,7 @@ impl Pool {
             || self.pending.next_due().is_some()
             || self.slots.iter().any(|slot| match slot {
                 Slot::Starting { .. } | Slot::Leaving(_) | Slot::Closed(Some(_)) => true,
-                Slot::Ready(worker) => worker.killed.is_some() || (!worker.flights.is_empty() && !worker.waits),
+                Slot::Ready(worker) => worker.is_dying() || (!worker.flights.is_empty() && !worker.waits),
                 Slot::Empty { .. } => !self.pending.is_empty(),
                 Slot::Closed(None) => false,
             })

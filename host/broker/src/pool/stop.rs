@@ -108,7 +108,7 @@ impl Pool {
     /// The running task of a worker waits in a call: until it goes on, nothing is given to that worker, and what was to
     /// follow it there is asked for.
     pub fn waits(&mut self, id: WorkerId) {
-        let Some(worker) = self.worker_mut(id).filter(|worker| worker.killed.is_none()) else { return };
+        let Some(worker) = self.worker_mut(id).filter(|worker| !worker.is_dying()) else { return };
         worker.waits = true;
         let Some(task) = worker.flights.front().map(|front| front.options.task) else { return };
         let ask = (worker.tasks > 1).then(|| worker.ask_back());

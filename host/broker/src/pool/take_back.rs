@@ -47,7 +47,7 @@ pub(super) fn until(now: Now, chunk: &Chunk) -> Option<Now> {
 impl Worker {
     /// The flight that it has come to, if something of what it has was not asked for yet, and is not to stop.
     fn is_behind(&self) -> Option<&Flight> {
-        let has_more = self.killed.is_none() && !self.waits && self.tasks > 1 && self.asked < self.next;
+        let has_more = !self.is_dying() && !self.waits && self.tasks > 1 && self.asked < self.next;
         self.flights.front().filter(|front| has_more && front.stop_sent.is_none())
     }
 
@@ -71,12 +71,13 @@ impl Worker {
 }
 
 impl Flight {
-    /// Takes off what its worker has not begun, if there is something, when turns before `claimed` were. Whether any of it is left.
-    fn cut(&mut self, claimed: Turn) -> (Option<Chunk>, bool) {
+    /// Takes off what its worker has not begun, if there is something, when turns before `claimed` were. Whether any of it is left. With
+    /// `keeps_next`, the next task stays in any case.
+    fn cut(&mut self, claimed: Turn, keeps_next: bool) -> (Option<Chunk>, bool) {
         let begun = u32::try_from(claimed.0.saturating_sub(self.turn.0)).unwrap_or(u32::MAX);
         // Its worker says how many, and is believed within what it has.
         let own = if self.claimed { self.options.together.max(1) } else { 0 };
-        let begun = begun.max(own).max(self.done);
+        let begun = begun.max(own).max(self.done.saturating_add(u32::from(keeps_next)));
         if begun >= self.chunk.count {
             return (None, true);
         }
@@ -135,14 +136,34 @@ impl Pool {
     /// Of what a worker was given before the turn `until` it has claimed what comes before `claimed`, in its own words, and can begin with no more of it. It is
     /// believed within what it has: one that says less can't give the results, and one that says more has more to do.
     pub fn taken_back(&mut self, now: Now, id: WorkerId, until: Turn, claimed: Turn) {
-        let Some(worker) = self.worker_mut(id).filter(|worker| worker.killed.is_none()) else { return };
+        if self.worker(id).is_some_and(|worker| !worker.is_dying()) {
+            self.reclaim(now, id, until, claimed);
+        }
+    }
+
+    /// The connection of a worker ended: its process has ended, or is killed in a moment, and has claimed the tasks before
+    /// `claimed`, in its own words. The other tasks return to the line at once. Tasks that it may have begun, and its place, wait for
+    /// [`worker_gone`](Self::worker_gone): whether they are retried depends on the cause of its death.
+    pub fn worker_ending(&mut self, now: Now, id: WorkerId, claimed: Turn) {
+        let Some(worker) = self.worker_mut(id) else { return };
+        worker.is_ending = true;
+        let until = worker.next;
+        self.reclaim(now, id, until, claimed);
+    }
+
+    fn reclaim(&mut self, now: Now, id: WorkerId, until: Turn, claimed: Turn) {
+        let Some(worker) = self.worker_mut(id) else { return };
+        let is_dying = worker.is_dying();
         let front = worker.flights.front().map(|flight| (flight.id, flight.options.task, flight.done, flight.since));
         let mut back = Vec::new();
+        // A dying worker keeps its front task, whatever it claims: its death may be charged to that task. What is never retried is
+        // not given to another worker either.
+        let kept = front.filter(|_| is_dying).map(|(front, ..)| front);
         worker.flights.retain_mut(|flight| {
-            if flight.turn >= until {
+            if flight.turn >= until || (is_dying && flight.options.once) {
                 return true;
             }
-            let (rest, is_left) = flight.cut(claimed);
+            let (rest, is_left) = flight.cut(claimed, kept == Some(flight.id));
             back.extend(rest.map(|rest| (flight.stop_sent.is_some(), rest)));
             is_left
         });
@@ -153,6 +174,7 @@ impl Pool {
         worker.tasks = worker.tasks.saturating_sub(taken);
         let now_front = worker.flights.front().map(|flight| (flight.id, flight.chunk.count));
         match (front, now_front) {
+            _ if is_dying => {}
             // What it runs takes longer than was thought, or it would have told.
             (Some((before, task, done, since)), Some((chunk, count))) if before == chunk => {
                 self.estimates.entry(task).or_default().at_least(count.saturating_sub(done), now.since(since).0);

@@ -1,7 +1,7 @@
 //! What a death costs, and a task that runs too long.
 
 use taskcell_broker::{Attempt, Cause, Duration, JobOptions, KillReason, Now, PoolEffect, RetryBudget, Verdict, Violation};
-use taskcell_wire::{ChunkId, TaskIndex};
+use taskcell_wire::{ChunkId, TaskIndex, Turn};
 
 use super::bench::*;
 
@@ -248,4 +248,58 @@ fn a_budget_without_end_overflows_nothing() {
         assert_eq!(bench.look(), []);
     }
     assert!(!bench.pool.has_failed());
+}
+
+/// The connection ended and the process lives on: tasks that it has not begun run elsewhere meanwhile, the running one waits.
+#[test]
+fn an_ending_worker_holds_up_only_the_task_that_it_ran() {
+    let mut bench = Bench::quick(budget(0, 0));
+    bench.submit(JOB, 0, 6);
+    let (worker, chunk) = bench.sent().remove(0);
+    bench.finish(worker, chunk, 0, 2);
+    let (turn, _) = bench.turns(worker, chunk);
+    bench.pool.worker_ending(bench.now, worker, Turn(turn + 3));
+    assert_eq!(bench.places(worker, chunk), [0, 1, 2], "it keeps the task that it began");
+    assert_eq!((bench.pool.running(worker), bench.pool.waiting()), (None, 1));
+    assert_eq!((bench.look(), bench.pool.is_moving()), (vec![], true), "nothing is sent to it, or charged");
+    bench.die(worker, Some((chunk, 2)));
+    assert_eq!(lost(&bench.look()), [(JOB, 2)]);
+    bench.replace();
+    let left: Vec<u64> = bench.sent().into_iter().flat_map(|(worker, chunk)| bench.places(worker, chunk)).collect();
+    assert_eq!(left, [3, 4, 5]);
+}
+
+/// It may not hide its front task by claiming nothing, or that task would never be charged.
+#[test]
+fn an_ending_worker_keeps_its_front_task_whatever_it_claims() {
+    for claimed in [Turn(0), Turn(u64::MAX)] {
+        let mut bench = Bench::quick(budget(0, 0));
+        let mut all = Vec::new();
+        (0..2).for_each(|chunk| bench.submit(JOB, 2 * chunk, 2));
+        for _ in 0..2 {
+            let sent = bench.sent();
+            let (worker, chunk) = sent[0];
+            assert!(!bench.places(worker, chunk).is_empty());
+            bench.pool.worker_ending(bench.now, worker, claimed);
+            bench.die(worker, None);
+            all.extend(lost(&bench.look()));
+            bench.replace();
+        }
+        assert_eq!(all, [(JOB, 0)], "with {claimed:?}");
+    }
+}
+
+#[test]
+fn a_violation_or_a_kill_keeps_its_cause_when_the_connection_ends() {
+    let mut bench = Bench::quick(budget(0, 0));
+    bench.submit(JOB, 0, 3);
+    let (worker, chunk) = bench.sent().remove(0);
+    bench.pool.violated(worker, Violation::Malformed);
+    bench.look();
+    bench.pool.worker_ending(bench.now, worker, Turn(0));
+    bench.die(worker, Some((chunk, 0)));
+    let effects = bench.look();
+    let lost = effects.iter().find_map(|e| if let PoolEffect::Lost { history, .. } = e { Some(history.clone()) } else { None });
+    let cause = lost.unwrap().remove(0).cause;
+    assert_eq!(cause, Cause::Death("killed because it sent bytes that are no message".into()));
 }

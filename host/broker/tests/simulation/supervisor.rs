@@ -311,7 +311,7 @@ impl Supervisor {
             ended = true;
         }
         if ended {
-            self.gone(id, link);
+            self.gone(id, link, random);
         } else {
             self.links.insert(id, link);
         }
@@ -320,12 +320,16 @@ impl Supervisor {
     }
 
     /// Its process is reaped.
-    fn gone(&mut self, id: WorkerId, mut link: Link) {
+    fn gone(&mut self, id: WorkerId, mut link: Link, random: &mut Random) {
         if link.worker.life != Life::Dead {
             link.worker.die();
         }
         stream::give_back(link.received);
         let running = link.worker.running;
+        // Other workers are given the tasks that it has not begun before its process is reaped.
+        self.broker.worker_ending(self.now, id, link.worker.claimed);
+        self.ledger.hang_up(id);
+        self.carry_out(random);
         if link.wanting {
             self.broker.could_not_start(self.now, id, "gave up");
         } else {
