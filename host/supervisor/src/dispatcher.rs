@@ -32,6 +32,7 @@ use crate::job_limits::JobLimits;
 use crate::link::Link;
 use crate::listener::Listener;
 use crate::pulse::Looks;
+use crate::reaper::Reaper;
 use crate::sink::Sink;
 use crate::status::TaskStatus;
 use crate::written::Written;
@@ -86,6 +87,8 @@ pub(crate) struct Dispatcher {
     /// Makes the workers.
     pub(crate) zygotes: Zygotes,
     pub(crate) links: BTreeMap<WorkerId, Link>,
+    /// Workers whose connection ended and whose process was not reaped yet.
+    pub(crate) reaper: Reaper,
     pub(crate) sinks: BTreeMap<JobId, Sink>,
     pub(crate) epoll: OwnedFd,
     /// What the command wrote whose worker is just gone.
@@ -165,6 +168,7 @@ impl Dispatcher {
             effects: Vec::new(),
             zygotes,
             links: BTreeMap::new(),
+            reaper: Reaper::default(),
             sinks: BTreeMap::new(),
             epoll,
             last_written: None,
@@ -287,7 +291,7 @@ impl Dispatcher {
     pub(crate) fn shut_down(&mut self, why: &str) {
         self.broker.fail(self.now(), None, why.to_owned());
         self.carry_out();
-        self.links.clear();
+        self.reaper.shut_down(std::mem::take(&mut self.links).into_values().filter_map(Link::into_child));
         self.zygotes.stop();
     }
 }

@@ -91,6 +91,7 @@ impl Dispatcher {
                 if let Some(link) = self.links.get_mut(&worker) {
                     link.kill(reason_text(&reason));
                 }
+                self.reaper.kill(self.clock.now(), worker, || reason_text(&reason));
             }
             Effect::Lost { job, index, history } => {
                 let block = Block::lost(index, history);

@@ -58,6 +58,7 @@ mod mapping;
 mod pool;
 mod program;
 mod pulse;
+mod reaper;
 mod sink;
 mod source;
 mod status;

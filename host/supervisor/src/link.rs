@@ -2,19 +2,19 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, recv, send, shutdown, socketpair};
 use taskcell_broker::Violation;
-use taskcell_sandbox::{Child, SharedMemory, Termination};
+use taskcell_sandbox::{Child, SharedMemory};
 use taskcell_wire::call::CallId;
 use taskcell_wire::{ChunkId, FrameBuffer, Limits, Run, ToWorker, WireError, codec, encode, limits};
-use taskcell_worker::{loan, look, mailbox};
+use taskcell_worker::{loan, look, mailbox, page};
 
 use crate::awaited::Awaited;
 use crate::boot::Plan;
 use crate::error::Error;
 use crate::pulse::Pulse;
+use crate::reaper::{Ending, Gone};
 use crate::written::Capture;
 
 /// A worker process and the way to it.
@@ -298,59 +298,27 @@ impl Link {
         }
     }
 
-    /// Waits for the end of a process whose socket is closed, and tells how it ended, for people.
-    pub(crate) fn end(mut self) -> String {
-        let pid = self.pid();
-        let Some(mut child) = self.child.take() else {
-            let why = self.killed.map(|why| format!("was not wanted any more {why}"));
-            let words = self.last_words.map(|words| format!("was not started: failed to {words}"));
-            return why.or(words).unwrap_or_else(|| "was not started: its zygote ended".into());
-        };
-        // A process closes its descriptors just before it can be waited for. One that lives on is not ending, and is ended.
-        let ending = self.killed.is_some() || ends_within(&child, ENDING);
-        if !ending {
-            self.killed = Some("because it closed its socket and went on".into());
-        }
-        let _ = child.kill();
-        let ended = match child.wait() {
-            Ok(termination) => termination,
-            Err(error) => return format!("(process {pid}) was lost: {error}"),
-        };
-        match (self.killed, self.last_words) {
-            (Some(why), _) => format!("(process {pid}) was killed {why}"),
-            (None, Some(words)) => format!("(process {pid}) gave up: failed to {words}"),
-            (None, None) => format!("(process {pid}) {}", manner(ended)),
+    /// Its process, whose socket is closed with this: for the reaper.
+    ///
+    /// # Errors
+    /// Its end, if there is no process.
+    pub(crate) fn into_ending(mut self) -> Result<Ending, Box<Gone>> {
+        let running = page::running(&self.memory);
+        let written = self.capture.take().map(Capture::left);
+        let Self { child, killed, last_words, wanting, .. } = self;
+        match child {
+            Some(child) => Ok(Ending { child, running, written, killed, last_words, wanting }),
+            None => {
+                let why = killed.map(|why| format!("was not wanted any more {why}"));
+                let words = last_words.map(|words| format!("was not started: failed to {words}"));
+                let death = why.or(words).unwrap_or_else(|| "was not started: its zygote ended".into());
+                Err(Box::new(Gone { pid: 0, death, running, written, wanting }))
+            }
         }
     }
-}
 
-fn ends_within(child: &Child, wait: Timespec) -> bool {
-    let pidfd = child.pidfd();
-    poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&wait)).is_ok_and(|ready| ready > 0)
-}
-
-/// How long a process may take from the end of its socket to its own end. Only one that plays games takes longer, and then the
-/// dispatcher waits this long for it, once.
-const ENDING: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
-
-/// How a process ended that nobody told to, for people.
-fn manner(termination: Termination) -> String {
-    match termination {
-        Termination::Exited(code) => format!("exited with code {code}"),
-        end if end.is_sandbox_violation() => "was killed for a system call that its sandbox forbids (sandbox-violation)".into(),
-        end if end.is_kill() => "was killed by signal 9; by somebody, or by the kernel for want of memory".into(),
-        Termination::Signalled { signal, .. } => format!("was ended by signal {signal}{}", signal_name(signal)),
-    }
-}
-
-fn signal_name(signal: i32) -> &'static str {
-    match signal {
-        4 => " (illegal instruction)",
-        6 => " (abort)",
-        7 => " (bus error)",
-        8 => " (arithmetic)",
-        11 => " (segmentation fault)",
-        15 => " (terminate)",
-        _ => "",
+    /// Its process alone, if there is one, which is not waited for.
+    pub(crate) fn into_child(self) -> Option<Child> {
+        self.child
     }
 }

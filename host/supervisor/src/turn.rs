@@ -8,14 +8,14 @@ use std::time::Duration;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use taskcell_broker as broker;
-use taskcell_wire::WorkerId;
+use taskcell_wire::{Turn, WorkerId};
 use taskcell_worker::{look, page};
 
 use crate::dispatcher::{Dispatcher, WAKE};
 use crate::inbound;
 use crate::link::{Link, Received};
 use crate::loans;
-use crate::written::Capture;
+use crate::reaper::{Gone, Reaped};
 use crate::zygotes::ZYGOTE;
 
 /// Reads of one worker before the others have their turn.
@@ -46,6 +46,9 @@ impl Dispatcher {
         if self.broker.next_tick().is_some_and(|at| at <= self.now()) {
             self.broker.tick(self.now());
         }
+        for id in self.reaper.due(self.now()) {
+            self.reap(id);
+        }
         self.carry_out();
         rang
     }
@@ -67,7 +70,8 @@ impl Dispatcher {
     /// Waits for sockets, unless a call lies in shared memory, and handles what is ready. Whether the eventfd rang; `None` if the wait was
     /// interrupted.
     fn sleep(&mut self, wait: Option<Duration>, calls: &mut Vec<WorkerId>) -> Option<bool> {
-        let due = self.broker.next_tick().map(|at| Duration::from_nanos(at.since(self.now()).0));
+        let due = [self.broker.next_tick(), self.reaper.next_due()].into_iter().flatten().min();
+        let due = due.map(|at| Duration::from_nanos(at.since(self.now()).0));
         let look = (!self.links.is_empty()).then(|| self.looks.wait());
         *calls = self.listener.sleep(&self.links);
         let wait = if calls.is_empty() { [wait, due, look].into_iter().flatten().min() } else { Some(Duration::ZERO) };
@@ -84,6 +88,7 @@ impl Dispatcher {
                     self.zygote_ready(zygote);
                     self.carry_out();
                 }
+                id if self.reaper.contains(WorkerId(id)) => self.reap(WorkerId(id)),
                 id => self.socket_ready(WorkerId(id), event.flags),
             }
         }
@@ -169,18 +174,39 @@ impl Dispatcher {
         self.carry_out();
     }
 
-    /// A worker is gone, or about to be: its process is reaped here.
+    /// A worker's connection ended. Its process is reaped when it has ended; until then only the task that it ran waits.
     pub(crate) fn end(&mut self, id: WorkerId, mut link: Link) {
         self.forget(id, &link);
         // What it posted and took before its end counts, unless it can't be understood.
         let _ = loans::told(self, id, &mut link);
-        let (pid, running, wanting) = (link.pid(), page::running(&link.memory), link.wanting);
-        self.last_written = link.capture.take().map(Capture::left);
-        let death = link.end();
-        if wanting {
-            self.broker.could_not_start(self.now(), id, &death);
+        // One that still lives begins with no other task from here on.
+        let claimed = page::take_back(&link.memory, Turn(u64::MAX));
+        match link.into_ending() {
+            Ok(ending) => {
+                self.reaper.insert(&self.epoll, self.clock.now(), id, ending);
+                self.broker.worker_ending(self.now(), id, claimed);
+            }
+            Err(gone) => self.gone(id, *gone),
+        }
+    }
+
+    /// The process of a worker without a connection ended, or has to.
+    fn reap(&mut self, id: WorkerId) {
+        match self.reaper.reap(&self.epoll, self.clock.now(), id) {
+            Reaped::Nothing => {}
+            Reaped::Gone(gone) => {
+                self.gone(id, *gone);
+                self.carry_out();
+            }
+        }
+    }
+
+    fn gone(&mut self, id: WorkerId, gone: Gone) {
+        self.last_written = gone.written;
+        if gone.wanting {
+            self.broker.could_not_start(self.now(), id, &gone.death);
         } else {
-            self.broker.worker_gone(self.now(), id, pid, death, running);
+            self.broker.worker_gone(self.now(), id, gone.pid, gone.death, gone.running);
         }
     }
 }

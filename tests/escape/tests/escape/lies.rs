@@ -51,6 +51,9 @@ const BAD_RESULT: End = End::Lost("it sent a result that is not one line of JSON
 /// By name, since another case needs it.
 pub(crate) const A_THOUSAND_DESCRIPTORS: &str = "a thousand descriptors";
 
+/// By name, as the one before.
+pub(crate) const CLOSED: &str = "a closed socket, and it lives on";
+
 type Lie = (&'static str, End, fn(&mut Double, &Place) -> Then);
 
 fn noise(double: &Double, words: std::ops::Range<usize>) {
@@ -184,7 +187,7 @@ pub(crate) const LIES: &[Lie] = &[
         double.say(&counted(at, 1, &outcomes(1))[..6]);
         leave(9)
     }),
-    ("a closed socket, and it lives on", End::Lost("closed its socket"), |double, _| {
+    (CLOSED, End::Lost("closed its socket"), |double, _| {
         let socket = std::mem::replace(&mut double.socket, double.page_file.try_clone().unwrap().into());
         drop(socket);
         Then::Stay
