@@ -62,7 +62,7 @@ use pools::{GUEST_JOBS, JobKind, JobState, PoolState};
 pub use results::{Finished, ResultCheck, Results};
 use running::WorkerState;
 use tasks::Task;
-pub use tasks::{Progress, TaskView};
+pub use tasks::{Progress, RunningTask, TaskView};
 
 /// Work for a worker: a chunk, its job's options, and its inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]

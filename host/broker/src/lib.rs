@@ -30,7 +30,7 @@ pub mod waiting;
 
 pub use broker::{
     Broker, BrokerOptions, Census, CheckArguments, CheckInput, Finished, HostLimits, Module, ModuleId, OnDeadlock, PoolId,
-    Progress, ResultCheck, Results, TaskView, Work, WorkerSpec,
+    Progress, ResultCheck, Results, RunningTask, TaskView, Work, WorkerSpec,
 };
 pub use chunk::{Attempt, Cause, Chunk};
 pub use effect::{Effect, KillReason, PoolEffect, Violation};

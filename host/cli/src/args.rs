@@ -211,6 +211,10 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) restrict_speculation: bool,
 
+    /// Append a line of JSON to this file for every worker that breaks a rule of the sandbox or of the protocol, crashes, or is killed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit: Option<PathBuf>,
+
     /// A fresh instance for every task, or one per worker (faster; a task then sees what a former one left)
     #[arg(long, value_enum, default_value_t = IsolationArg::Fresh)]
     pub(crate) isolation: IsolationArg,

@@ -15,6 +15,7 @@ use std::time::Duration;
 use taskcell::{Component, ComponentOptions};
 
 use crate::args::RunArgs;
+use crate::audit::Audit;
 use crate::error::CliError;
 use crate::progress::Progress;
 
@@ -37,6 +38,11 @@ fn open_to_run(path: &Path, run: &RunArgs, progress: &Progress) -> Result<Compon
         progress: None,
     };
     open(path, options, progress)
+}
+
+/// The audit file of `--audit`, which is opened before anything is started.
+fn open_audit(run: &RunArgs) -> Result<Option<Audit>, CliError> {
+    run.audit.as_deref().map(Audit::open).transpose()
 }
 
 /// The components of `--module`, by name.

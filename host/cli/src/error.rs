@@ -26,6 +26,14 @@ pub(crate) enum CliError {
     /// Signals can't be listened for.
     #[error("failed to listen for signals: {0}")]
     Signals(std::io::Error),
+    /// The audit file can't be used.
+    #[error("failed to open the audit file {path}: {error}; it has to be a regular file, and no symbolic link")]
+    Audit {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// The host's error.
     #[error("failed to {0}")]
     Host(#[from] taskcell::Error),

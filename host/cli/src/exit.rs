@@ -62,7 +62,7 @@ impl CliError {
     #[must_use]
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Input { .. } | Self::Call(_) => Exit::Usage,
+            Self::Usage(_) | Self::Input { .. } | Self::Call(_) | Self::Audit { .. } => Exit::Usage,
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::ReaderGone,
             Self::Output(_) | Self::Thread(_) | Self::Signals(_) => Exit::TaskFailed,
             Self::Host(error) => match error {

@@ -4,6 +4,7 @@
 //! code ([`exit`]). What an embedder would miss is not here but in the library, `taskcell`.
 
 mod args;
+mod audit;
 mod commands;
 mod error;
 mod exit;

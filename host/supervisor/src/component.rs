@@ -36,6 +36,7 @@ pub struct Component {
 #[derive(Debug)]
 struct Inner {
     name: String,
+    digest: blake3::Hash,
     interface: Interface,
     code: OwnedFd,
     limits: Limits,
@@ -100,7 +101,8 @@ impl Component {
         let ComponentOptions { limits, strictness, cache, concurrency, mut progress } = options;
         let settings = Settings { limits, concurrency };
         let cache = if cache { Cache::of_user() } else { None };
-        let key = Key::new(bytes, &settings);
+        let digest = blake3::hash(bytes);
+        let key = Key::new(digest.as_bytes(), &settings);
         let cached = cache.as_ref().and_then(|cache| cache.get(&key));
         let (entry, origin) = match cached {
             Some(entry) => (entry, Origin::Cached),
@@ -121,13 +123,19 @@ impl Component {
         let code = taskcell_sandbox::sealed_memfd("taskcell-code", &entry.code)
             .map_err(|error| Error::System(std::io::Error::other(error)))?;
         let (name, limits) = (name.to_owned(), settings.limits);
-        Ok(Self { inner: Arc::new(Inner { name, interface: entry.interface, code, limits, origin }) })
+        Ok(Self { inner: Arc::new(Inner { name, digest, interface: entry.interface, code, limits, origin }) })
     }
 
     /// What it is called in messages.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// The BLAKE3 digest of the bytes that it was made from, in hexadecimal digits: what `b3sum` prints for the file.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        self.inner.digest.to_hex().to_string()
     }
 
     /// Its exports, imports and types.

@@ -20,6 +20,7 @@ use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{Grants, JobId, TaskIndex, WorkerId};
 use taskcell_worker::look::Backoff;
 
+use crate::audit::{Audit, OnViolation};
 use crate::boot::Boots;
 use crate::buffers::Buffers;
 use crate::clock::Clock;
@@ -67,6 +68,7 @@ pub(crate) struct DispatcherOptions {
     pub(crate) printed: Option<OnPrinted>,
     pub(crate) logged: Option<OnLogged>,
     pub(crate) deadlocked: Option<OnDeadlocked>,
+    pub(crate) violated: Option<OnViolation>,
     /// Where the program's calls for its input go.
     pub(crate) input: Option<Wants>,
 }
@@ -80,6 +82,8 @@ pub(crate) struct Dispatcher {
     pub(crate) printed: Option<OnPrinted>,
     pub(crate) logged: Option<OnLogged>,
     pub(crate) deadlocked: Option<OnDeadlocked>,
+    /// Where violations are recorded.
+    pub(crate) audit: Option<Audit>,
     input: Option<Wants>,
     /// Input that came for a program's call that had ended: the next call's.
     unread: Vec<u8>,
@@ -149,6 +153,7 @@ impl Dispatcher {
             on_deadlock: if options.deadlocked.is_some() { broker::OnDeadlock::Warn } else { broker::OnDeadlock::Fail },
             loans: true,
         });
+        let audit = options.violated.map(|violated| Audit::new(violated, &options.modules));
         Ok(Self {
             broker,
             pool: PoolId(0),
@@ -163,6 +168,7 @@ impl Dispatcher {
             printed: options.printed,
             logged: options.logged,
             deadlocked: options.deadlocked,
+            audit,
             input: options.input,
             unread: Vec::new(),
             effects: Vec::new(),

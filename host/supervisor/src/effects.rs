@@ -9,6 +9,7 @@ use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{ChunkId, JobId, Signature, ToWorker, TypeTable, WorkerId, encode};
 use taskcell_worker::page;
 
+use crate::audit::ViolationKind;
 use crate::delivery::{Block, Logged};
 use crate::dispatcher::{Dispatcher, Failure};
 use crate::error::{Error, TaskError};
@@ -87,6 +88,9 @@ impl Dispatcher {
                     // The same code and the same machine: another one would hang alike.
                     let why = "a worker was not ready in time; do the component's start functions end?";
                     self.boot_failed(worker, BootFailure::Guest, why.into());
+                }
+                if matches!(reason, KillReason::Timeout | KillReason::NotReady) {
+                    self.audit_killed(worker, ViolationKind::Overdue, reason_text(&reason).trim_start_matches("because "));
                 }
                 if let Some(link) = self.links.get_mut(&worker) {
                     link.kill(reason_text(&reason));

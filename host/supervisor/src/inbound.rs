@@ -11,6 +11,7 @@ use taskcell_wire::from_worker::BootFailure;
 use taskcell_wire::{ChunkId, Encoding, FromWorker, WorkerId, codec};
 use taskcell_worker::{loan, mailbox};
 
+use crate::audit::ViolationKind;
 use crate::delivery::{Block, Printed};
 use crate::dispatcher::Dispatcher;
 use crate::link::Link;
@@ -95,6 +96,7 @@ fn message(
             if dispatcher.strictness == Strictness::Required
                 && let Err(error) = taskcell_sandbox::verify(link.pid(), dispatcher.boots.uid(dispatcher.broker.spec(id)))
             {
+                dispatcher.audit(id, link, ViolationKind::NotConfined, &format!("it is not confined: failed to {error}"));
                 link.kill(format!("because it is not confined: failed to {error}"));
                 return Ok(());
             }

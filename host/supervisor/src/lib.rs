@@ -29,6 +29,7 @@
 //! The library prints nothing, reads no environment variables but those that say where the cache is, and leaves no process and no
 //! named thing behind.
 
+mod audit;
 mod awaited;
 mod boot;
 mod buffers;
@@ -66,6 +67,7 @@ mod turn;
 mod written;
 mod zygotes;
 
+pub use audit::{Violation, ViolationKind, ViolationTask};
 pub use command::{Command, CommandEnd, CommandFuture, CommandMap};
 pub use component::{Component, ComponentOptions, Origin};
 pub use control::{HostStatus, TaskLine, hosts};

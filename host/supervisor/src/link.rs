@@ -10,6 +10,7 @@ use taskcell_wire::call::CallId;
 use taskcell_wire::{ChunkId, FrameBuffer, Limits, Run, ToWorker, WireError, codec, encode, limits};
 use taskcell_worker::{loan, look, mailbox, page};
 
+use crate::audit::Suspect;
 use crate::awaited::Awaited;
 use crate::boot::Plan;
 use crate::error::Error;
@@ -302,17 +303,17 @@ impl Link {
     ///
     /// # Errors
     /// Its end, if there is no process.
-    pub(crate) fn into_ending(mut self) -> Result<Ending, Box<Gone>> {
+    pub(crate) fn into_ending(mut self, suspect: Option<Suspect>) -> Result<Ending, Box<Gone>> {
         let running = page::running(&self.memory);
         let written = self.capture.take().map(Capture::left);
         let Self { child, killed, last_words, wanting, .. } = self;
         match child {
-            Some(child) => Ok(Ending { child, running, written, killed, last_words, wanting }),
+            Some(child) => Ok(Ending { child, running, written, killed, last_words, wanting, suspect }),
             None => {
                 let why = killed.map(|why| format!("was not wanted any more {why}"));
                 let words = last_words.map(|words| format!("was not started: failed to {words}"));
                 let death = why.or(words).unwrap_or_else(|| "was not started: its zygote ended".into());
-                Err(Box::new(Gone { pid: 0, death, running, written, wanting }))
+                Err(Box::new(Gone::without_process(death, running, written, wanting, suspect)))
             }
         }
     }

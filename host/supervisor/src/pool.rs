@@ -10,6 +10,7 @@ use taskcell_broker::{self as broker, JobOptions, ModuleId, RetryBudget};
 use taskcell_sandbox::Strictness;
 use taskcell_wire::{DirGrant, Encoding, Grants, Isolation, TaskIndex};
 
+use crate::audit::{OnViolation, Violation};
 use crate::boot::check_modules;
 use crate::component::Component;
 use crate::delivery::{OnPrinted, Printed};
@@ -43,6 +44,7 @@ pub struct PoolBuilder {
     budget: RetryBudget,
     grants: Grants,
     printed: Option<OnPrinted>,
+    violated: Option<OnViolation>,
     grace: Duration,
     title: Option<String>,
 }
@@ -165,6 +167,14 @@ impl PoolBuilder {
         self
     }
 
+    /// Called with every [`Violation`]: a worker that made a forbidden system call, broke the protocol, crashed or had to be killed. In
+    /// the thread that turns the dispatcher. None by default.
+    #[must_use]
+    pub fn on_violation(mut self, violated: impl FnMut(&Violation) + Send + 'static) -> Self {
+        self.violated = Some(Box::new(violated));
+        self
+    }
+
     /// Starts the workers; they get ready while the caller goes on.
     ///
     /// # Errors
@@ -189,6 +199,7 @@ impl PoolBuilder {
                 ..broker::PoolOptions::new(workers.get())
             },
             printed: self.printed,
+            violated: self.violated,
             logged: None,
             deadlocked: None,
             input: None,
@@ -238,6 +249,7 @@ impl Pool {
             budget: RetryBudget::default(),
             grants: Grants::default(),
             printed: None,
+            violated: None,
             grace: GRACE,
             title: None,
         }

@@ -11,6 +11,7 @@ use taskcell_broker::{self as broker, JobOptions, ModuleId};
 use taskcell_sandbox::Strictness;
 use taskcell_wire::{DirGrant, Grants, Isolation};
 
+use crate::audit::{OnViolation, Violation};
 use crate::boot::check_modules;
 use crate::component::Component;
 use crate::delivery::{Logged, OnDeadlocked, OnLogged, OnPrinted, Printed};
@@ -40,6 +41,7 @@ pub struct ProgramBuilder {
     title: Option<String>,
     stdin: Option<Box<dyn Read + Send>>,
     printed: Option<OnPrinted>,
+    violated: Option<OnViolation>,
     logged: Option<OnLogged>,
     deadlocked: Option<OnDeadlocked>,
 }
@@ -161,6 +163,14 @@ impl ProgramBuilder {
         self
     }
 
+    /// Called with every [`Violation`]: a worker that made a forbidden system call, broke the protocol, crashed or had to be killed. In
+    /// the thread that turns the dispatcher. None by default.
+    #[must_use]
+    pub fn on_violation(mut self, violated: impl FnMut(&Violation) + Send + 'static) -> Self {
+        self.violated = Some(Box::new(violated));
+        self
+    }
+
     /// Starts the program.
     ///
     /// # Errors
@@ -183,6 +193,7 @@ impl ProgramBuilder {
             spec: broker::WorkerSpec { module: ModuleId(0), isolation: Isolation::Fresh, memory_bytes: None, program: true },
             pool: broker::PoolOptions { grace: duration(self.grace), ..broker::PoolOptions::new(1) },
             printed: self.printed,
+            violated: self.violated,
             logged: self.logged,
             deadlocked: self.deadlocked,
             input: Some(wants),
@@ -222,6 +233,7 @@ impl Program {
             title: None,
             stdin: None,
             printed: None,
+            violated: None,
             logged: None,
             deadlocked: None,
         }

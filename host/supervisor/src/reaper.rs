@@ -25,6 +25,7 @@ use taskcell_broker::{Duration as BrokerDuration, Now};
 use taskcell_sandbox::{Child, ProcessError, Termination};
 use taskcell_wire::{ChunkId, JobId, WorkerId};
 
+use crate::audit::Suspect;
 use crate::written::Written;
 
 /// How long a process may take from the end of its socket to its own end, before it is killed.
@@ -48,6 +49,8 @@ pub(crate) struct Ending {
     pub(crate) last_words: Option<String>,
     /// It could not start for want of something that may come.
     pub(crate) wanting: bool,
+    /// What it ran, for the audit.
+    pub(crate) suspect: Option<Suspect>,
 }
 
 /// The end of a worker, for the broker.
@@ -59,6 +62,15 @@ pub(crate) struct Gone {
     pub(crate) running: Option<(ChunkId, u32)>,
     pub(crate) written: Option<((JobId, u64), Written)>,
     pub(crate) wanting: bool,
+    /// How the process ended, if that is known.
+    pub(crate) termination: Option<Termination>,
+    /// Whether the supervisor killed it; `went_on`: since it went on without its socket.
+    pub(crate) was_killed: bool,
+    pub(crate) went_on: bool,
+    /// Whether it said why it could not start.
+    pub(crate) gave_up: bool,
+    /// What it ran, for the audit.
+    pub(crate) suspect: Option<Suspect>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +86,7 @@ enum Phase {
 #[derive(Debug)]
 struct Entry {
     phase: Phase,
+    went_on: bool,
     ending: Ending,
 }
 
@@ -102,7 +115,7 @@ impl Reaper {
         } else {
             Phase::Ending { until: now.plus(ENDING) }
         };
-        self.entries.insert(id, Entry { phase, ending });
+        self.entries.insert(id, Entry { phase, went_on: false, ending });
     }
 
     pub(crate) fn contains(&self, id: WorkerId) -> bool {
@@ -139,20 +152,21 @@ impl Reaper {
         };
         match (ended, entry.phase) {
             (Some(ended), phase) => {
-                let Some(Entry { ending, .. }) = self.entries.remove(&id) else { return Reaped::Nothing };
+                let Some(Entry { ending, went_on, .. }) = self.entries.remove(&id) else { return Reaped::Nothing };
                 let _ = epoll::delete(epoll, ending.child.pidfd());
                 match phase {
                     Phase::GivenUp => Reaped::Nothing,
-                    Phase::Ending { .. } | Phase::Killed { .. } => Reaped::Gone(Box::new(ending.gone(ended))),
+                    Phase::Ending { .. } | Phase::Killed { .. } => Reaped::Gone(Box::new(Gone { went_on, ..ending.gone(ended) })),
                 }
             }
             (None, Phase::Ending { until }) if until <= now => {
                 entry.kill(now, "because it closed its socket and went on".into());
+                entry.went_on = true;
                 Reaped::Nothing
             }
             (None, Phase::Killed { until }) if until <= now => {
                 entry.phase = Phase::GivenUp;
-                Reaped::Gone(Box::new(entry.ending.given_up()))
+                Reaped::Gone(Box::new(Gone { went_on: entry.went_on, ..entry.ending.given_up() }))
             }
             (None, Phase::Ending { .. } | Phase::Killed { .. } | Phase::GivenUp) => Reaped::Nothing,
         }
@@ -199,14 +213,16 @@ impl Entry {
 impl Ending {
     fn gone(self, ended: Result<Termination, ProcessError>) -> Gone {
         let pid = self.child.pid();
+        let (termination, was_killed) = (ended.as_ref().ok().copied(), self.killed.is_some());
+        let gave_up = self.last_words.is_some();
         let death = match (self.killed, self.last_words, ended) {
             (_, _, Err(error)) => format!("(process {pid}) was lost: {error}"),
             (Some(why), _, Ok(_)) => format!("(process {pid}) was killed {why}"),
             (None, Some(words), Ok(_)) => format!("(process {pid}) gave up: failed to {words}"),
             (None, None, Ok(ended)) => format!("(process {pid}) {}", manner(ended)),
         };
-        let Self { running, written, wanting, .. } = self;
-        Gone { pid, death, running, written, wanting }
+        let Self { running, written, wanting, suspect, .. } = self;
+        Gone { pid, death, running, written, wanting, termination, was_killed, went_on: false, gave_up, suspect }
     }
 
     /// The same of one that can't be reaped; only its process stays here.
@@ -215,7 +231,23 @@ impl Ending {
         let why = self.killed.take().unwrap_or_default();
         let death = format!("(process {pid}) was killed {why}, and its process has not ended within 5 s");
         let (running, written) = (self.running.take(), self.written.take());
-        Gone { pid, death, running, written, wanting: self.wanting }
+        let (wanting, suspect) = (self.wanting, self.suspect.take());
+        let (termination, gave_up) = (None, self.last_words.is_some());
+        Gone { pid, death, running, written, wanting, termination, was_killed: true, went_on: false, gave_up, suspect }
+    }
+}
+
+impl Gone {
+    /// The end of a worker that never had a process.
+    pub(crate) fn without_process(
+        death: String,
+        running: Option<(ChunkId, u32)>,
+        written: Option<((JobId, u64), Written)>,
+        wanting: bool,
+        suspect: Option<Suspect>,
+    ) -> Self {
+        let (termination, was_killed, went_on, gave_up) = (None, false, false, true);
+        Self { pid: 0, death, running, written, wanting, termination, was_killed, went_on, gave_up, suspect }
     }
 }
 

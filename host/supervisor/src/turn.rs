@@ -11,6 +11,7 @@ use taskcell_broker as broker;
 use taskcell_wire::{Turn, WorkerId};
 use taskcell_worker::{look, page};
 
+use crate::audit::ViolationKind;
 use crate::dispatcher::{Dispatcher, WAKE};
 use crate::inbound;
 use crate::link::{Link, Received};
@@ -115,6 +116,7 @@ impl Dispatcher {
 
     /// A worker broke the protocol. Its socket's end is its end.
     pub(crate) fn violated(&mut self, id: WorkerId, mut link: Link, violation: broker::Violation) {
+        self.audit(id, &link, ViolationKind::Protocol, &violation.to_string());
         link.kill(format!("because {violation}"));
         self.broker.violated(self.now(), id, violation);
         self.end(id, link);
@@ -122,6 +124,7 @@ impl Dispatcher {
 
     /// Kills workers that have a task and stand still.
     fn look(&mut self) {
+        let mut stalled = Vec::new();
         for (id, link) in &mut self.links {
             let at_work = link.ready && self.broker.is_at_work(*id);
             if !at_work {
@@ -129,7 +132,11 @@ impl Dispatcher {
             }
             if link.pulse.look(at_work, page::beats(&link.memory)) {
                 link.kill("because it stood still with a task to run; was it stopped?".into());
+                stalled.push(*id);
             }
+        }
+        for id in stalled {
+            self.audit_killed(id, ViolationKind::Stalled, "it stood still with a task to run");
         }
     }
 
@@ -181,7 +188,8 @@ impl Dispatcher {
         let _ = loans::told(self, id, &mut link);
         // One that still lives begins with no other task from here on.
         let claimed = page::take_back(&link.memory, Turn(u64::MAX));
-        match link.into_ending() {
+        let suspect = self.suspect(id, &link);
+        match link.into_ending(suspect) {
             Ok(ending) => {
                 self.reaper.insert(&self.epoll, self.clock.now(), id, ending);
                 self.broker.worker_ending(self.now(), id, claimed);
@@ -202,6 +210,7 @@ impl Dispatcher {
     }
 
     fn gone(&mut self, id: WorkerId, gone: Gone) {
+        self.audit_end(id, &gone);
         self.last_written = gone.written;
         if gone.wanting {
             self.broker.could_not_start(self.now(), id, &gone.death);

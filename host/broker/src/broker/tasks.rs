@@ -5,7 +5,7 @@
 //! that somebody asks for its number: when it makes a call, or when a person looks.
 
 use taskcell_wire::call::{Ended, ObjectId, TaskId, TaskState, TaskValue};
-use taskcell_wire::{JobId, TaskIndex, WorkerId};
+use taskcell_wire::{ChunkId, JobId, TaskIndex, WorkerId};
 
 use super::invocation::Given;
 use super::objects::Body;
@@ -75,6 +75,17 @@ pub(super) struct Task {
     pub(super) watcher: Option<ObjectId>,
 }
 
+/// The task that a worker ran, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningTask {
+    /// Its job and its place there; `None` for a task of a guest's.
+    pub place: Option<(u64, u64)>,
+    /// Its number, if it has one.
+    pub number: Option<u64>,
+    /// The export.
+    pub function: String,
+}
+
 impl Broker {
     /// The number of the task that a worker runs, given now if it has none.
     pub(super) fn number(&mut self, worker: WorkerId, place: Place) -> TaskId {
@@ -120,6 +131,18 @@ impl Broker {
         self.tasks.insert(id, task);
         self.places.insert(key, id);
         id
+    }
+
+    /// The task that a worker runs or ran last, for people: the one that it names (`said`) if it was given that, and else the front
+    /// of its line. Also for one that is to be killed.
+    #[must_use]
+    pub fn running_task(&self, worker: WorkerId, said: Option<(ChunkId, u32)>) -> Option<RunningTask> {
+        let state = self.pool_state(worker)?;
+        let (chunk, at, options) = state.pool.blamed(worker, said)?;
+        let index = chunk.first.saturating_add(u64::from(at));
+        let function = self.signature(state.spec.module, options.task).map_or_else(String::new, |task| task.name.clone());
+        let place = (!self.owns(chunk.job)).then_some((chunk.job.0, index));
+        Some(RunningTask { place, number: self.places.get(&(chunk.job, index)).map(|id| id.0), function })
     }
 
     /// The task that a worker runs.

@@ -8,7 +8,7 @@ use taskcell_wire::{ChunkId, JobId, WorkerId};
 use super::{Flight, Pool};
 use crate::chunk::{Attempt, Cause, Chunk};
 use crate::effect::{PoolEffect, Violation};
-use crate::options::Verdict;
+use crate::options::{JobOptions, Verdict};
 use crate::time::{Duration, Now};
 
 impl Pool {
@@ -81,6 +81,18 @@ impl Pool {
     pub fn history(&self, id: WorkerId, chunk: ChunkId) -> &[Attempt] {
         let flight = self.worker(id).and_then(|worker| worker.flights.front()).filter(|flight| flight.id == chunk);
         flight.map_or(&[], |flight| &flight.chunk.history)
+    }
+
+    /// The task that a worker names, if it was given that, and else the front of its line: its chunk and its place there.
+    #[must_use]
+    pub fn blamed(&self, id: WorkerId, said: Option<(ChunkId, u32)>) -> Option<(&Chunk, u32, JobOptions)> {
+        let flights = &self.worker(id)?.flights;
+        let named = said.and_then(|(chunk, at)| {
+            let flight = flights.iter().find(|flight| flight.id == chunk)?;
+            (at < flight.chunk.count).then_some((flight, at))
+        });
+        let (flight, at) = named.or_else(|| flights.front().map(|front| (front, front.done)))?;
+        Some((&flight.chunk, at, flight.options))
     }
 
     /// The flight that the worker may speak of, if `from..from + count` is what is due of it.

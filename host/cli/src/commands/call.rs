@@ -9,7 +9,7 @@ use taskcell::{Encoding, ItemWriter, MappingOptions, Next, Pool, RunOptions, Sou
 use taskcell_engine::values;
 
 use crate::args::{GuestOutput, RunArgs};
-use crate::commands::{open_modules, open_to_run};
+use crate::commands::{open_audit, open_modules, open_to_run};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::guest_output::Captures;
@@ -84,6 +84,9 @@ impl Call {
             .listed(&format!("call {}", component.name()))
             .env(self.run.env.clone())
             .dirs(self.run.dir.clone());
+        if let Some(mut audit) = open_audit(&self.run)? {
+            builder = builder.on_violation(move |violation| audit.record(violation));
+        }
         for (name, module) in open_modules(&self.run, &progress)? {
             builder = builder.module(&name, &module);
         }

@@ -11,7 +11,7 @@ use taskcell::{
 };
 
 use crate::args::{CommandArgs, GuestOutput, Halt, InputArgs, IsolationArg, MapArgs, RetryOn, RunArgs};
-use crate::commands::{open_modules, open_to_run};
+use crate::commands::{open_audit, open_modules, open_to_run};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::guest_output::Captures;
@@ -204,6 +204,9 @@ impl Map {
             .listed(&format!("map {} {}", component.name(), self.export.as_deref().unwrap_or("--command")))
             .env(self.run.env.clone())
             .dirs(self.run.dir.clone());
+        if let Some(mut audit) = open_audit(&self.run)? {
+            builder = builder.on_violation(move |violation| audit.record(violation));
+        }
         for (name, module) in modules {
             builder = builder.module(name, module);
         }

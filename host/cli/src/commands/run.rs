@@ -8,7 +8,7 @@ use clap::Args;
 use taskcell::{Program, TaskError};
 
 use crate::args::RunArgs;
-use crate::commands::{open_modules, open_to_run};
+use crate::commands::{open_audit, open_modules, open_to_run};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output;
@@ -89,6 +89,9 @@ impl Run {
             .job_limits(self.run.limits.job_limits())
             .listed(&format!("run {}", component.name()))
             .stdin(io::stdin());
+        if let Some(mut audit) = open_audit(&self.run)? {
+            builder = builder.on_violation(move |violation| audit.record(violation));
+        }
         for (name, module) in open_modules(&self.run, &progress)? {
             builder = builder.module(&name, &module);
         }

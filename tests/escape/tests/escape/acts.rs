@@ -102,6 +102,19 @@ pub(crate) fn carry_out(double: &Double, index: usize) -> u64 {
     act(double)
 }
 
+/// Whether this process can learn from the kernel's log what a worker was killed for.
+pub(crate) fn reads_kernel_log() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let first = std::fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == 0xEFFF_FFFC);
+    // An audit daemon takes the lines before they get to the log.
+    let taken = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok())
+        .any(|entry| std::fs::read_to_string(entry.path().join("comm")).is_ok_and(|name| name == "auditd\n"));
+    let logs = std::fs::read_to_string("/proc/sys/kernel/seccomp/actions_logged");
+    first && !taken && logs.is_ok_and(|logs| logs.contains("kill_process")) && std::fs::File::open("/dev/kmsg").is_ok()
+}
+
 fn count(things: impl Iterator) -> u64 {
     u64::try_from(things.count()).unwrap()
 }

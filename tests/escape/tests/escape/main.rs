@@ -12,13 +12,14 @@
 //! | `lies`, `early` | what it tells the supervisor, after ready and before |
 //! | `broker_calls` | what it asks of the broker, as no guest could |
 //! | `stage` | pools of doubles, and how a map that has a liar in it must end |
-//! | `escaped`, `liars`, `callers`, `unconfined`, `floods`, `endings` | the cases |
+//! | `escaped`, `liars`, `callers`, `unconfined`, `floods`, `endings`, `audited` | the cases |
 //! | `leftovers` | that nothing stays behind after all of them |
 
 #![expect(unsafe_code, reason = "doubles make system calls by number, as an attacker would")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test: it stops at the first surprise and prints")]
 
 mod acts;
+mod audited;
 mod broker_calls;
 mod callers;
 mod calls;
@@ -58,11 +59,18 @@ fn main() -> ExitCode {
         Some(Role::Compiler | Role::Zygote) => return ExitCode::from(u8::from(taskcell_worker::serve() != Some(0))),
         None => {}
     }
-    let cases: Vec<Case> =
-        [escaped::cases(), unconfined::cases(), liars::cases(), callers::cases(), floods::cases(), endings::cases()]
-            .into_iter()
-            .flatten()
-            .collect();
+    let cases: Vec<Case> = [
+        escaped::cases(),
+        unconfined::cases(),
+        liars::cases(),
+        callers::cases(),
+        floods::cases(),
+        endings::cases(),
+        audited::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words.iter().any(|word| word == "--list") {
         cases.iter().for_each(|(name, _)| println!("{name}: test"));
