@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use taskcell::{DirGrant, Isolation, JobLimits, Limits, Strictness, WorkerStart};
+use taskcell::{CgroupOptions, DirGrant, Isolation, JobLimits, Limits, Strictness, WorkerStart};
 
 use crate::commands::{call, compile, doctor, inspect, map, new, ps, run};
 use crate::error::CliError;
@@ -215,6 +215,18 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) audit: Option<PathBuf>,
 
+    /// Put all workers into a control group of their own in this directory of cgroup v2, which has to be delegated to this user
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cgroup: Option<PathBuf>,
+
+    /// Memory of all workers of the control group together [default: that of the workers of `map` and `call`, and none for `run`]
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, requires = "cgroup", hide_short_help = true)]
+    pub(crate) cgroup_memory: Option<u64>,
+
+    /// CPUs of all workers of the control group together [default: no limit]
+    #[arg(long, value_name = "N", requires = "cgroup", hide_short_help = true)]
+    pub(crate) cgroup_cpus: Option<NonZeroU32>,
+
     /// A fresh instance for every task, or one per worker (faster; a task then sees what a former one left)
     #[arg(long, value_enum, default_value_t = IsolationArg::Fresh)]
     pub(crate) isolation: IsolationArg,
@@ -234,6 +246,14 @@ pub(crate) struct RunArgs {
     // Last: its heading holds for all that follows.
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+}
+
+impl RunArgs {
+    /// The control group of the workers, if one is wanted.
+    pub(crate) fn cgroup(&self) -> Option<CgroupOptions> {
+        let parent = self.cgroup.clone()?;
+        Some(CgroupOptions { parent, memory_bytes: self.cgroup_memory, cpus: self.cgroup_cpus })
+    }
 }
 
 /// How to group and end many tasks.

@@ -87,6 +87,7 @@ impl CliError {
                 | Error::NotRunnable { .. }
                 | Error::NotAProgram { .. }
                 | Error::ModuleName { .. }
+                | Error::Cgroup { .. }
                 | Error::Input { .. } => Exit::Usage,
                 Error::Spawn(_)
                 | Error::System(_)

@@ -23,6 +23,7 @@ use taskcell_worker::look::Backoff;
 use crate::audit::{Audit, OnViolation};
 use crate::boot::Boots;
 use crate::buffers::Buffers;
+use crate::cgroup::{Cgroup, CgroupOptions};
 use crate::clock::Clock;
 use crate::component::Component;
 use crate::delivery::{Block, OnDeadlocked, OnLogged, OnPrinted};
@@ -69,6 +70,8 @@ pub(crate) struct DispatcherOptions {
     pub(crate) logged: Option<OnLogged>,
     pub(crate) deadlocked: Option<OnDeadlocked>,
     pub(crate) violated: Option<OnViolation>,
+    /// The control group of all workers.
+    pub(crate) cgroup: Option<CgroupOptions>,
     /// Where the program's calls for its input go.
     pub(crate) input: Option<Wants>,
 }
@@ -84,6 +87,8 @@ pub(crate) struct Dispatcher {
     pub(crate) deadlocked: Option<OnDeadlocked>,
     /// Where violations are recorded.
     pub(crate) audit: Option<Audit>,
+    /// The control group of all workers, removed after their end.
+    pub(crate) cgroup: Option<Cgroup>,
     input: Option<Wants>,
     /// Input that came for a program's call that had ended: the next call's.
     unread: Vec<u8>,
@@ -133,6 +138,8 @@ pub(crate) fn next_job() -> JobId {
 impl Dispatcher {
     /// One without workers yet.
     pub(crate) fn new(options: DispatcherOptions, wake: &OwnedFd) -> Result<Self, Error> {
+        let processes = options.job_limits.processes.max(options.pool.workers);
+        let cgroup = options.cgroup.as_ref().map(|group| Cgroup::create(group, processes)).transpose()?;
         let zygotes = Zygotes::new(options.start, options.strictness, options.pool.workers == 1);
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, wake, EventData::new_u64(WAKE), EventFlags::IN)?;
@@ -169,6 +176,7 @@ impl Dispatcher {
             logged: options.logged,
             deadlocked: options.deadlocked,
             audit,
+            cgroup,
             input: options.input,
             unread: Vec::new(),
             effects: Vec::new(),
@@ -299,5 +307,6 @@ impl Dispatcher {
         self.carry_out();
         self.reaper.shut_down(std::mem::take(&mut self.links).into_values().filter_map(Link::into_child));
         self.zygotes.stop();
+        self.cgroup = None;
     }
 }

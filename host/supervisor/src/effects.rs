@@ -163,7 +163,12 @@ impl Dispatcher {
     fn try_spawn(&mut self, id: WorkerId, spec: &WorkerSpec) -> Result<(), Error> {
         let plan = self.boots.of(spec)?;
         let (mut link, theirs) = Link::new(&plan)?;
-        if let Started::Executed(child) = self.zygotes.start(&plan, id, theirs, &self.epoll)? {
+        let started = self.zygotes.start(&plan, id, theirs, &self.epoll, self.cgroup.as_ref())?;
+        if let Started::Executed(child) = started {
+            // Its boot message is sent later, so only code of ours has run outside of the group.
+            if let Some(group) = &self.cgroup {
+                group.add(child.pid())?;
+            }
             link.executed(child, &plan.frame);
             self.broker.worker_started(self.now(), id, link.pid());
         }

@@ -128,6 +128,16 @@ pub enum Error {
     /// A thread of the pool's could not be started.
     #[error("start a thread of the pool: {0}")]
     Thread(std::io::Error),
+    /// The control group of the workers can't be had.
+    #[error("{what}: {error}; {advice}")]
+    Cgroup {
+        /// What was tried, and where.
+        what: String,
+        /// What the system said.
+        error: std::io::Error,
+        /// What to do about it.
+        advice: String,
+    },
     /// A worker could not get ready.
     #[error("run tasks: {text}")]
     Boot {

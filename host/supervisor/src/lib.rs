@@ -34,6 +34,7 @@ mod awaited;
 mod boot;
 mod buffers;
 mod cache;
+mod cgroup;
 mod clock;
 mod command;
 mod compile;
@@ -68,6 +69,7 @@ mod written;
 mod zygotes;
 
 pub use audit::{Violation, ViolationKind, ViolationTask};
+pub use cgroup::CgroupOptions;
 pub use command::{Command, CommandEnd, CommandFuture, CommandMap};
 pub use component::{Component, ComponentOptions, Origin};
 pub use control::{HostStatus, TaskLine, hosts};

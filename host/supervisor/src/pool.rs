@@ -12,6 +12,7 @@ use taskcell_wire::{DirGrant, Encoding, Grants, Isolation, TaskIndex};
 
 use crate::audit::{OnViolation, Violation};
 use crate::boot::check_modules;
+use crate::cgroup::CgroupOptions;
 use crate::component::Component;
 use crate::delivery::{OnPrinted, Printed};
 use crate::dispatcher::{Dispatcher, DispatcherOptions};
@@ -45,6 +46,7 @@ pub struct PoolBuilder {
     grants: Grants,
     printed: Option<OnPrinted>,
     violated: Option<OnViolation>,
+    cgroup: Option<CgroupOptions>,
     grace: Duration,
     title: Option<String>,
 }
@@ -167,6 +169,14 @@ impl PoolBuilder {
         self
     }
 
+    /// Puts all workers into a control group of their own, in a delegated directory of cgroup v2, which bounds their memory, threads
+    /// and processor time together. None by default.
+    #[must_use]
+    pub fn cgroup(mut self, cgroup: Option<CgroupOptions>) -> Self {
+        self.cgroup = cgroup;
+        self
+    }
+
     /// Called with every [`Violation`]: a worker that made a forbidden system call, broke the protocol, crashed or had to be killed. In
     /// the thread that turns the dispatcher. None by default.
     #[must_use]
@@ -178,7 +188,7 @@ impl PoolBuilder {
     /// Starts the workers; they get ready while the caller goes on.
     ///
     /// # Errors
-    /// [`Error::MissingImport`]; [`Error::ModuleName`]; [`Error::System`] or [`Error::Thread`] if the machine has no room for a pool. If
+    /// [`Error::MissingImport`]; [`Error::ModuleName`]; [`Error::Cgroup`]; [`Error::System`] or [`Error::Thread`] if the machine has no room for a pool. If
     /// it has none for workers, that is told by [`wait_ready`](Pool::wait_ready) and by the tasks' ends.
     pub fn build(mut self) -> Result<Pool, Error> {
         self.component.check_imports()?;
@@ -200,6 +210,7 @@ impl PoolBuilder {
             },
             printed: self.printed,
             violated: self.violated,
+            cgroup: self.cgroup.map(|group| group.for_workers(workers, self.component.limits().memory_bytes)),
             logged: None,
             deadlocked: None,
             input: None,
@@ -250,6 +261,7 @@ impl Pool {
             grants: Grants::default(),
             printed: None,
             violated: None,
+            cgroup: None,
             grace: GRACE,
             title: None,
         }

@@ -13,6 +13,7 @@ use taskcell_wire::{DirGrant, Grants, Isolation};
 
 use crate::audit::{OnViolation, Violation};
 use crate::boot::check_modules;
+use crate::cgroup::CgroupOptions;
 use crate::component::Component;
 use crate::delivery::{Logged, OnDeadlocked, OnLogged, OnPrinted, Printed};
 use crate::dispatcher::{Dispatcher, DispatcherOptions};
@@ -42,6 +43,7 @@ pub struct ProgramBuilder {
     stdin: Option<Box<dyn Read + Send>>,
     printed: Option<OnPrinted>,
     violated: Option<OnViolation>,
+    cgroup: Option<CgroupOptions>,
     logged: Option<OnLogged>,
     deadlocked: Option<OnDeadlocked>,
 }
@@ -163,6 +165,14 @@ impl ProgramBuilder {
         self
     }
 
+    /// Puts all workers into a control group of their own, in a delegated directory of cgroup v2, which bounds their memory, threads
+    /// and processor time together. None by default.
+    #[must_use]
+    pub fn cgroup(mut self, cgroup: Option<CgroupOptions>) -> Self {
+        self.cgroup = cgroup;
+        self
+    }
+
     /// Called with every [`Violation`]: a worker that made a forbidden system call, broke the protocol, crashed or had to be killed. In
     /// the thread that turns the dispatcher. None by default.
     #[must_use]
@@ -174,7 +184,7 @@ impl ProgramBuilder {
     /// Starts the program.
     ///
     /// # Errors
-    /// [`Error::NotAProgram`] if it exports no `wasi:cli/run`; [`Error::ModuleName`]; [`Error::MissingImport`] of any of the
+    /// [`Error::NotAProgram`] if it exports no `wasi:cli/run`; [`Error::ModuleName`]; [`Error::Cgroup`]; [`Error::MissingImport`] of any of the
     /// components; [`Error::System`] or [`Error::Spawn`] if the machine has no room for it.
     pub fn build(mut self) -> Result<Program, Error> {
         let task = self.component.command()?;
@@ -194,6 +204,7 @@ impl ProgramBuilder {
             pool: broker::PoolOptions { grace: duration(self.grace), ..broker::PoolOptions::new(1) },
             printed: self.printed,
             violated: self.violated,
+            cgroup: self.cgroup,
             logged: self.logged,
             deadlocked: self.deadlocked,
             input: Some(wants),
@@ -234,6 +245,7 @@ impl Program {
             stdin: None,
             printed: None,
             violated: None,
+            cgroup: None,
             logged: None,
             deadlocked: None,
         }

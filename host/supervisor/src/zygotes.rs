@@ -14,6 +14,7 @@ use taskcell_sandbox::{Child, Role, SpawnError, SpawnOptions, Stderr, Strictness
 use taskcell_wire::{FromWorker, WorkerId, codec, limits};
 
 use crate::boot::Plan;
+use crate::cgroup::Cgroup;
 use crate::dispatcher::Dispatcher;
 use crate::error::Error;
 use crate::inbound;
@@ -69,7 +70,15 @@ impl Zygotes {
     }
 
     /// Starts a worker, or orders it. `theirs`: its socket, and its shared memory.
-    pub(crate) fn start(&mut self, plan: &Plan, id: WorkerId, theirs: [OwnedFd; 2], epoll: &OwnedFd) -> Result<Started, Error> {
+    /// A zygote is put into the control group at once; the workers that it forks are born there.
+    pub(crate) fn start(
+        &mut self,
+        plan: &Plan,
+        id: WorkerId,
+        theirs: [OwnedFd; 2],
+        epoll: &OwnedFd,
+        cgroup: Option<&Cgroup>,
+    ) -> Result<Started, Error> {
         let executes = std::mem::take(&mut self.executes_next) || self.start == WorkerStart::Exec;
         let nest = self.nests.entry(plan.number).or_default();
         if executes || nest.failures >= MOST_FAILURES {
@@ -80,6 +89,9 @@ impl Zygotes {
             None => {
                 nest.failures += 1;
                 let zygote = start_zygote(plan, self.strictness)?;
+                if let Some(group) = cgroup {
+                    group.add(zygote.pid())?;
+                }
                 epoll::add(epoll, zygote.socket(), EventData::new_u64(ZYGOTE | plan.number), EventFlags::IN)?;
                 nest.zygote.insert(zygote)
             }
@@ -154,6 +166,13 @@ impl Dispatcher {
     fn forked(&mut self, number: u64, id: WorkerId, child: Child) {
         let zygote = self.zygotes.nests.get(&number).and_then(|nest| nest.zygote.as_ref());
         let (Some(zygote), Some(link)) = (zygote, self.links.get_mut(&id)) else { return };
+        // The zygote may have forked it before it was in the group itself.
+        if let Some(group) = &self.cgroup
+            && let Err(error) = group.add(child.pid())
+        {
+            link.kill(format!("because it can't be bounded: failed to {error}"));
+            return link.started(child);
+        }
         // One that can't be released is gone, which its socket shows.
         let _ = zygote.release(&child, link.socket());
         let pid = child.pid();

@@ -81,6 +81,7 @@ impl Call {
             .timeout(self.run.limits.timeout)
             .grace(self.run.limits.grace)
             .job_limits(self.run.limits.job_limits())
+            .cgroup(self.run.cgroup())
             .listed(&format!("call {}", component.name()))
             .env(self.run.env.clone())
             .dirs(self.run.dir.clone());

@@ -200,6 +200,7 @@ impl Map {
             .queue_timeout(self.map.queue_timeout)
             .grace(self.run.limits.grace)
             .job_limits(self.run.limits.job_limits())
+            .cgroup(self.run.cgroup())
             .retries(budget)
             .listed(&format!("map {} {}", component.name(), self.export.as_deref().unwrap_or("--command")))
             .env(self.run.env.clone())

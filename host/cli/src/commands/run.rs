@@ -87,6 +87,7 @@ impl Run {
             .timeout(self.run.limits.timeout)
             .grace(self.run.limits.grace)
             .job_limits(self.run.limits.job_limits())
+            .cgroup(self.run.cgroup())
             .listed(&format!("run {}", component.name()))
             .stdin(io::stdin());
         if let Some(mut audit) = open_audit(&self.run)? {
