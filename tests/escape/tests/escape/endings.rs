@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use taskcell::Pool;
+
 use crate::Case;
 use crate::double::{LIE, fib};
 use crate::lies::{CLOSED, LIES};
@@ -10,6 +12,10 @@ use crate::stage::{PATIENCE, assert_lost, honest, probe};
 /// Answers of another worker while the process of the first lives on without a socket, for 200 ms. A dispatcher that waits for that
 /// process gives none of them; one that does not gives thousands on an idle machine.
 const ANSWERS: u32 = 25;
+/// A dispatcher that waits keeps another worker's task waiting for 200 ms, every time.
+const LONGEST: Duration = Duration::from_millis(100);
+/// A machine with other work may keep anybody waiting, but not every time.
+const ATTEMPTS: u32 = 5;
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -22,24 +28,31 @@ fn closing() -> u32 {
     LIE + u32::try_from(LIES.iter().position(|(name, ..)| *name == CLOSED).unwrap()).unwrap()
 }
 
-/// The socket's end is seen within a few answers; all others come while the process lives on.
 fn delays_nobody() {
     let pool = honest();
+    let seen: Vec<(u32, Duration)> = (0..ATTEMPTS).map(|_| answers_meanwhile(&pool)).collect();
+    let (answers, longest) = seen.iter().copied().min_by_key(|(_, longest)| *longest).unwrap();
+    println!("  {answers} answers of another worker, the slowest in {longest:?}");
+    assert!(answers >= ANSWERS && longest < LONGEST, "answers of another worker, and the slowest of each attempt: {seen:?}");
+}
+
+/// How many short tasks another worker answers from the order to the end of the process that follows it, and the longest time of one.
+fn answers_meanwhile(pool: &Pool) -> (u32, Duration) {
     let mut closed = pool.submit::<u64>("fib", &closing()).unwrap();
-    let began = Instant::now();
-    let mut answers = 0;
+    let (mut answers, mut longest) = (0, Duration::ZERO);
     let outcome = loop {
         if let Some(outcome) = closed.wait(Some(Duration::ZERO)) {
             break outcome;
         }
+        let began = Instant::now();
         let mut other = pool.submit::<u64>("fib", &50).unwrap();
         assert_eq!(other.wait(Some(PATIENCE)), Some(Ok(fib(50))), "after {answers} answers");
         answers += 1;
+        longest = longest.max(began.elapsed());
     };
     assert_lost(&outcome, "because it closed its socket and went on");
-    println!("  {answers} answers in {:?}", began.elapsed());
-    assert!(answers >= ANSWERS, "{answers} answers of another worker in {:?}", began.elapsed());
     pool.wait_ready(2, PATIENCE).unwrap();
+    (answers, longest)
 }
 
 /// What is left behind is looked for after all cases.
