@@ -143,6 +143,40 @@ fn a_link_is_not_followed() {
 }
 
 #[test]
+fn an_entry_that_is_a_link_or_has_another_name_or_writers_is_compiled_again() {
+    let changes: [(&str, fn(&Path, &Path)); 3] = [
+        ("a link", |entry, aside| {
+            fs::rename(entry, aside).expect("it is moved");
+            std::os::unix::fs::symlink(aside, entry).expect("a link is made");
+        }),
+        ("a second name", |entry, aside| fs::hard_link(entry, aside).expect("a link is made")),
+        ("others may write", |entry, _| {
+            fs::set_permissions(entry, fs::Permissions::from_mode(0o622)).expect("permissions are set");
+        }),
+    ];
+    for (what, change) in changes {
+        let cache = folder();
+        let _ = compile(cache.path());
+        change(&entry(cache.path()), &cache.path().join("aside"));
+        assert!(was_compiled(&compile(cache.path())), "{what}");
+        assert!(!was_compiled(&compile(cache.path())), "{what}: a new entry took its place");
+    }
+}
+
+#[test]
+fn an_entry_renamed_to_the_key_of_another_component_is_compiled_again() {
+    let cache = folder();
+    let other = || taskcell!().cache(cache.path()).arg("compile").arg(wat("text")).run().well().stdout;
+    let _ = compile(cache.path());
+    let numbers = entry(cache.path());
+    let _ = other();
+    let text = entries(cache.path()).into_iter().find(|path| *path != numbers).expect("a second entry");
+    fs::rename(&numbers, &text).expect("it is moved");
+    assert!(was_compiled(&other()), "code of another component would run");
+    assert!(!was_compiled(&other()));
+}
+
+#[test]
 fn it_works_where_nothing_can_be_kept() {
     for home in ["/dev/null", "/proc/1", "/no/such/folder"] {
         works(taskcell!().without_env("XDG_CACHE_HOME").env("HOME", home));

@@ -115,7 +115,7 @@ impl Component {
                 };
                 let entry = compile::compile(name, bytes, &settings, strictness, &mut told)?;
                 if let Some(cache) = &cache {
-                    cache.put(&key, &entry);
+                    cache.put(&key, &entry.interface, &entry.code);
                 }
                 (entry, Origin::Compiled(began.elapsed()))
             }

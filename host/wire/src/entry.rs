@@ -11,14 +11,11 @@ use crate::types::Interface;
 const DIGEST: usize = 32;
 const LENGTH: usize = 4;
 
-/// What the digest is made with; this crate links no hash function.
-pub type Digest = fn(&[&[u8]]) -> [u8; DIGEST];
-
-/// What stands before the code.
+/// What stands before the code. `digest`: this crate links no hash function; it may be of more than the parts that it gets.
 ///
 /// # Errors
 /// [`WireError::MessageTooLong`] for a description of 4 GiB or more.
-pub fn head(interface: &Interface, code: &[u8], digest: Digest) -> Result<Vec<u8>, WireError> {
+pub fn head(interface: &Interface, code: &[u8], digest: impl Fn(&[&[u8]]) -> [u8; DIGEST]) -> Result<Vec<u8>, WireError> {
     let description = postcard::to_stdvec(interface)?;
     let length = u32::try_from(description.len())
         .map_err(|_| WireError::MessageTooLong { length: description.len() as u64, cap: u64::from(u32::MAX) })?
@@ -31,7 +28,7 @@ pub fn head(interface: &Interface, code: &[u8], digest: Digest) -> Result<Vec<u8
 
 /// The description of an entry, and where its code begins; `None` if it is not sound.
 #[must_use]
-pub fn decode(entry: &[u8], digest: Digest) -> Option<(Interface, usize)> {
+pub fn decode(entry: &[u8], digest: impl Fn(&[&[u8]]) -> [u8; DIGEST]) -> Option<(Interface, usize)> {
     let (told, rest) = entry.split_first_chunk::<DIGEST>()?;
     if digest(&[rest]) != *told {
         return None;
