@@ -31,6 +31,32 @@ fn the_environment_is_what_was_granted() {
 }
 
 #[test]
+fn variables_come_from_the_environment_and_from_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("variables");
+    let run = |options: &[&str], text: &str| {
+        std::fs::write(&file, text).expect("a file is written");
+        taskcell!().env("TOKEN", "secret").arg("run").args(options).arg(wat("print-env")).run()
+    };
+    let path = file.to_str().expect("a plain path");
+    assert_eq!(run(&["--env", "TOKEN"], "").well().stdout, "TOKEN=secret\0");
+    let text = "# what the guest sees\n\nA=1\n  # and\nB=x=y z\nA=2\nC=\r\n";
+    assert_eq!(run(&["--env-file", path], text).well().stdout, "B=x=y z\0A=2\0C=\0");
+    assert_eq!(run(&["--env", "A=3", "--env-file", path, "--env", "TOKEN"], "A=1").well().stdout, "A=3\0TOKEN=secret\0");
+    for (options, text, says) in [
+        (["--env", "UNSET"], "", "UNSET is not set in the environment"),
+        (["--env-file", path], "A=1\n\nTOKEN\n", "line 3: expected NAME=VALUE"),
+        (["--env-file", path], "=1", "line 1: expected NAME=VALUE"),
+        (["--env-file", "/no/such/file"], "", "No such file"),
+        (["--env-file", path], &format!("A={}", "x".repeat(1 << 20)), "longer than 1048576 bytes"),
+    ] {
+        let ended = run(&options, text);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:#?}");
+        assert!(ended.stderr.contains(says), "{options:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
 fn input_is_read_to_its_end() {
     let ended = taskcell!().arg("run").arg(wat("cat")).run();
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "an empty one: {ended:#?}");

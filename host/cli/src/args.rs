@@ -187,9 +187,13 @@ impl LimitArgs {
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Sandbox")]
 pub(crate) struct RunArgs {
-    /// Environment variable for the guest, which sees no other; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = units::variable)]
+    /// Environment variable for the guest, which sees no other; NAME alone: with the value that it has here; may be repeated
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = units::variable)]
     pub(crate) env: Vec<(String, String)>,
+
+    /// File of variables for the guest, a NAME=VALUE on each line, # for comments; --env goes before it; may be repeated
+    #[arg(long, value_name = "FILE", value_parser = units::variables)]
+    pub(crate) env_file: Vec<units::Variables>,
 
     /// Directory for the guest, under its own name or another; :ro for reading only; may be repeated [default: none]
     #[arg(long, value_name = "HOST[::GUEST][:ro]", value_parser = units::dir)]

@@ -49,3 +49,14 @@ fn open_audit(run: &RunArgs) -> Result<Option<Audit>, CliError> {
 fn open_modules(run: &RunArgs, progress: &Progress) -> Result<Vec<(String, Component)>, CliError> {
     run.module.iter().map(|(name, path)| Ok((name.clone(), open_to_run(path, run, progress)?))).collect()
 }
+
+/// The guest's environment: each name once, with the value that was given last, those of files first.
+fn environment(run: &RunArgs) -> Vec<(String, String)> {
+    let given = run.env_file.iter().flat_map(|file| &file.0).chain(&run.env);
+    let mut variables: Vec<(String, String)> = Vec::new();
+    for (name, value) in given {
+        variables.retain(|(other, _)| other != name);
+        variables.push((name.clone(), value.clone()));
+    }
+    variables
+}

@@ -1,5 +1,8 @@
 //! Numbers with units as people write them on a command line.
 
+use std::env::VarError;
+use std::fs::File;
+use std::io::Read as _;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -51,12 +54,41 @@ pub(crate) fn jobs(text: &str) -> Result<NonZeroU32, String> {
     NonZeroU32::new(count).filter(|count| count.get() <= 1024).ok_or_else(|| "must be 1 to 1024".to_owned())
 }
 
-/// `NAME=VALUE`.
+/// `NAME=VALUE`, or `NAME` for the value that it has in our own environment.
 pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        Some(_) | None => Err("expected NAME=VALUE".to_owned()),
+        None if !text.is_empty() => match std::env::var(text) {
+            Ok(value) => Ok((text.to_owned(), value)),
+            Err(VarError::NotPresent) => Err(format!("{text} is not set in the environment; expected NAME=VALUE or NAME")),
+            Err(VarError::NotUnicode(_)) => Err(format!("the value of {text} in the environment is not UTF-8")),
+        },
+        Some(_) | None => Err("expected NAME=VALUE or NAME".to_owned()),
     }
+}
+
+/// The variables of a file, in its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Variables(pub(crate) Vec<(String, String)>);
+
+/// The longest file of variables, in bytes.
+const VARIABLES_BYTES: u64 = 1 << 20;
+
+/// A file with a `NAME=VALUE` on each line; empty lines and those that begin with `#` are skipped.
+pub(crate) fn variables(path: &str) -> Result<Variables, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    let read = file.take(VARIABLES_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if read as u64 > VARIABLES_BYTES {
+        return Err(format!("it is longer than {VARIABLES_BYTES} bytes"));
+    }
+    let is_skipped = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !is_skipped(line));
+    let variable = |(number, line): (usize, &str)| match line.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !line.contains('\0') => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err(format!("line {number}: expected NAME=VALUE")),
+    };
+    lines.map(variable).collect::<Result<_, _>>().map(Variables)
 }
 
 /// `NAME=PATH`.
@@ -97,6 +129,16 @@ fn split(text: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variable_has_a_value_here_or_in_the_environment() {
+        assert_eq!(variable("A=b=c"), Ok(("A".into(), "b=c".into())));
+        assert_eq!(variable("A="), Ok(("A".into(), String::new())));
+        // Cargo sets it for its tests.
+        assert_eq!(variable("CARGO_PKG_NAME"), Ok(("CARGO_PKG_NAME".into(), "taskcell-cli".into())));
+        assert!(variable("NO_SUCH_VARIABLE_HERE").is_err_and(|why| why.contains("is not set in the environment")));
+        assert!(variable("=x").is_err() && variable("").is_err());
+    }
 
     #[test]
     fn bytes_are_read_with_their_units() {

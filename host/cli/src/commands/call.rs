@@ -9,7 +9,7 @@ use taskcell::{Encoding, ItemWriter, MappingOptions, Next, Pool, RunOptions, Sou
 use taskcell_engine::values;
 
 use crate::args::{GuestOutput, RunArgs};
-use crate::commands::{open_audit, open_modules, open_to_run};
+use crate::commands::{environment, open_audit, open_modules, open_to_run};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::guest_output::Captures;
@@ -83,7 +83,7 @@ impl Call {
             .job_limits(self.run.limits.job_limits())
             .cgroup(self.run.cgroup())
             .listed(&format!("call {}", component.name()))
-            .env(self.run.env.clone())
+            .env(environment(&self.run))
             .dirs(self.run.dir.clone());
         if let Some(mut audit) = open_audit(&self.run)? {
             builder = builder.on_violation(move |violation| audit.record(violation));

@@ -11,7 +11,7 @@ use taskcell::{
 };
 
 use crate::args::{CommandArgs, GuestOutput, Halt, InputArgs, IsolationArg, MapArgs, RetryOn, RunArgs};
-use crate::commands::{open_audit, open_modules, open_to_run};
+use crate::commands::{environment, open_audit, open_modules, open_to_run};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::guest_output::Captures;
@@ -203,7 +203,7 @@ impl Map {
             .cgroup(self.run.cgroup())
             .retries(budget)
             .listed(&format!("map {} {}", component.name(), self.export.as_deref().unwrap_or("--command")))
-            .env(self.run.env.clone())
+            .env(environment(&self.run))
             .dirs(self.run.dir.clone());
         if let Some(mut audit) = open_audit(&self.run)? {
             builder = builder.on_violation(move |violation| audit.record(violation));

@@ -8,7 +8,7 @@ use clap::Args;
 use taskcell::{Program, TaskError};
 
 use crate::args::RunArgs;
-use crate::commands::{open_audit, open_modules, open_to_run};
+use crate::commands::{environment, open_audit, open_modules, open_to_run};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output;
@@ -79,7 +79,7 @@ impl Run {
         let component = open_to_run(&self.program, &self.run, &progress)?;
         let mut builder = Program::builder(&component)
             .args(self.args)
-            .env(self.run.env.clone())
+            .env(environment(&self.run))
             .dirs(self.run.dir.clone())
             .strictness(self.run.sandbox.into())
             .worker_start(self.run.worker_start.into())
