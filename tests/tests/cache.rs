@@ -144,7 +144,8 @@ fn a_link_is_not_followed() {
 
 #[test]
 fn an_entry_that_is_a_link_or_has_another_name_or_writers_is_compiled_again() {
-    let changes: [(&str, fn(&Path, &Path)); 3] = [
+    type Change = (&'static str, fn(&Path, &Path));
+    let changes: [Change; 3] = [
         ("a link", |entry, aside| {
             fs::rename(entry, aside).expect("it is moved");
             std::os::unix::fs::symlink(aside, entry).expect("a link is made");

@@ -66,8 +66,8 @@ pub(crate) fn costs_its_own_task(end: End, lie: u32) {
     match end {
         End::Lost(_) | End::NextLost(_) | End::TimedOut => assert_eq!(survivors, 1, "the liar dies, and nobody else"),
         End::Answered => assert_eq!(survivors, 2, "nobody dies"),
-        End::Harmless => assert!(survivors >= 1, "the liar may die, and nobody else"),
-        End::LostAtLast(_) => {}
+        // A liar that is found out late has said by then that it runs nothing: its task is tried again, elsewhere.
+        End::Harmless | End::LostAtLast(_) => {}
     }
 }
 
