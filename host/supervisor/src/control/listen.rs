@@ -32,9 +32,12 @@ impl Listing {
     /// Makes the socket; `None` if there is no place for one. Not to be seen is no reason not to run.
     pub(crate) fn start(title: &str, shared: Weak<Shared>) -> Option<Self> {
         let path = directory()?.join(format!("{}-{}.sock", std::process::id(), serial()));
-        // Only a former process of this number could have left it.
-        let _ = std::fs::remove_file(&path);
-        let listener = UnixListener::bind(&path).ok()?;
+        // Between binding and listening a connection is refused, and `hosts` removes what refuses: so the
+        // socket gets its name when it listens. Only a former process of this number could have left either.
+        let unfinished = path.with_extension("new");
+        let _ = std::fs::remove_file(&unfinished);
+        let listener = UnixListener::bind(&unfinished).ok()?;
+        std::fs::rename(&unfinished, &path).ok()?;
         let wake = wake_fd().ok()?;
         let ended = wake.try_clone().ok()?;
         let (title, began) = (title.to_owned(), Instant::now());
